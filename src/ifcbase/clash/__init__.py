@@ -1,0 +1,1 @@
+"""Clash detection: request, detect, narrow phase, group, report."""

@@ -1,0 +1,1 @@
+"""The command line: one verb group per file, no rule of its own."""

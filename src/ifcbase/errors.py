@@ -1,0 +1,233 @@
+"""Every failure a user can meet: one root, each with a code, a title and a hint.
+
+The message says what happened in this case; the title is the same for every case; the hint says
+what to do. ``detail`` is for logs and the job's record, never for the sentence a user reads.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class IfcbaseError(Exception):
+    """The root. Subclasses set the class attributes; instances carry the message."""
+
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Something went wrong inside ifcbase"
+    http_status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 2
+    #: Whether trying the same job again may end differently.
+    retryable: ClassVar[bool] = False
+    default_hint: ClassVar[str] = "Look at the log for details and report the problem with it."
+
+    def __init__(
+        self, message: str | None = None, *, hint: str | None = None, detail: str | None = None
+    ) -> None:
+        self.message = message or self.title
+        self.hint = hint or self.default_hint
+        self.detail = detail
+        super().__init__(self.message)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as the job's record and ``--json`` show it."""
+        document: dict[str, Any] = {
+            "code": self.code,
+            "title": self.title,
+            "message": self.message,
+            "hint": self.hint,
+            "retryable": self.retryable,
+        }
+        if self.detail:
+            document["detail"] = self.detail
+        return document
+
+
+def from_dict(document: dict[str, Any]) -> IfcbaseError:
+    """Rebuild an error that crossed a process or database border; unknown codes become the root."""
+    cls = error_classes().get(str(document.get("code")), IfcbaseError)
+    return cls(
+        str(document.get("message") or cls.title),
+        hint=document.get("hint"),
+        detail=document.get("detail"),
+    )
+
+
+def error_classes() -> dict[str, type[IfcbaseError]]:
+    """All error classes by code (the error catalogue in the docs is made from this)."""
+    found: dict[str, type[IfcbaseError]] = {}
+    waiting = [IfcbaseError]
+    while waiting:
+        cls = waiting.pop()
+        found[cls.code] = cls
+        waiting.extend(cls.__subclasses__())
+    return found
+
+
+# --- what people give us -------------------------------------------------------------------------
+
+
+class InputError(IfcbaseError):
+    code = "input"
+    title = "The input cannot be used"
+    http_status = 422
+    default_hint = "Correct the input and try again."
+
+
+class FileMissing(InputError):
+    code = "file-missing"
+    title = "The file does not exist"
+    http_status = 404
+    default_hint = "Check the path; on the command line it is relative to where you are."
+
+
+class FileUnreadable(InputError):
+    code = "file-unreadable"
+    title = "The file cannot be read"
+    default_hint = "Check that it is a file, not a folder, and that you may read it."
+
+
+class FileEmpty(InputError):
+    code = "file-empty"
+    title = "The file is empty"
+    default_hint = "Export or upload it again."
+
+
+class NotIfc(InputError):
+    code = "not-ifc"
+    title = "The file is not an IFC model"
+    default_hint = "Give an IFC file in STEP form: its first line is ISO-10303-21;"
+
+
+class IfcTruncated(InputError):
+    code = "ifc-truncated"
+    title = "The IFC file is cut off"
+    default_hint = "Its closing line END-ISO-10303-21; is missing: export or upload it again."
+
+
+class IfcUnparsable(InputError):
+    code = "ifc-unparsable"
+    title = "The IFC file cannot be parsed"
+    default_hint = "Check the file with the buildingSMART Validation Service."
+
+
+class SchemaUnsupported(InputError):
+    code = "schema-unsupported"
+    title = "The IFC schema is not supported"
+    default_hint = "Supported are IFC2X3, IFC4 and IFC4X3."
+
+
+class SelectorInvalid(InputError):
+    code = "selector-invalid"
+    title = "The selector cannot be understood"
+    default_hint = "Selectors look like: IfcWall, IfcSlab  or  IfcWall, Name=/W.*/"
+
+
+class RequestInvalid(InputError):
+    code = "request-invalid"
+    title = "The request is not valid"
+    default_hint = "The message names the field; correct it and send the request again."
+
+
+# --- computing -----------------------------------------------------------------------------------
+
+
+class ComputeError(IfcbaseError):
+    code = "compute"
+    title = "The check could not be computed"
+    http_status = 500
+
+
+class NativeCrash(ComputeError):
+    code = "native-crash"
+    title = "The native geometry library crashed"
+    retryable = True
+    default_hint = (
+        "The job's record holds the signal and the last lines it printed. "
+        "If it happens at every try, leave out models one by one to find the one that causes it."
+    )
+
+
+class OutOfMemoryBudget(ComputeError):
+    code = "memory-budget"
+    title = "The check needed more memory than it may use"
+    default_hint = "Raise IFCBASE_JOB_MEMORY_MB, or check fewer or smaller models at a time."
+
+
+class OutOfTimeBudget(ComputeError):
+    code = "time-budget"
+    title = "The check took longer than it may"
+    default_hint = "Raise IFCBASE_JOB_TIMEOUT_S, or check fewer or smaller models at a time."
+
+
+class ReportInvalid(ComputeError):
+    code = "report-invalid"
+    title = "The check handed over a report that does not hold together"
+    retryable = True
+
+
+class JobCancelled(ComputeError):
+    code = "cancelled"
+    title = "The job was cancelled"
+    http_status = 409
+    default_hint = "Submit it again if it was cancelled by mistake."
+
+
+# --- the ledger ----------------------------------------------------------------------------------
+
+
+class LedgerError(IfcbaseError):
+    code = "ledger"
+    title = "The ledger refused or failed"
+
+
+class LedgerUnavailable(LedgerError):
+    code = "ledger-unavailable"
+    title = "The database cannot be reached"
+    http_status = 503
+    retryable = True
+    default_hint = (
+        "Check DATABASE_URL and that the server is up; `make up` starts the embedded one."
+    )
+
+
+class LeaseLost(LedgerError):
+    code = "lease-lost"
+    title = "The lease of this attempt has ended"
+    http_status = 409
+    default_hint = "Nothing to do: the job was or will be taken over by another attempt."
+
+
+class SchemaOutdated(LedgerError):
+    code = "schema-outdated"
+    title = "The database does not have the tables this version needs"
+    http_status = 503
+    default_hint = "Run `ifcbase db migrate`."
+
+
+class NotFound(LedgerError):
+    code = "not-found"
+    title = "There is no such thing"
+    http_status = 404
+    default_hint = "Look it up with the matching list command."
+
+
+class Conflict(LedgerError):
+    code = "conflict"
+    title = "The state of things does not allow this"
+    http_status = 409
+    default_hint = "Look at the present state and decide again."
+
+
+# --- running it ----------------------------------------------------------------------------------
+
+
+class ConfigError(IfcbaseError):
+    code = "config"
+    title = "The configuration is not usable"
+    default_hint = "`ifcbase config show` prints every setting and where it comes from."
+
+
+class StackError(IfcbaseError):
+    code = "stack"
+    title = "The embedded stack could not be started"
+    default_hint = "The message says what is missing; the server's log is in IFCBASE_HOME."

@@ -1,0 +1,1 @@
+"""Where bytes live: named by what they contain."""

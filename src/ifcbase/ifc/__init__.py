@@ -1,0 +1,1 @@
+"""Reading models: open, inventory, selectors, meshes, mesh cache, matching between versions."""

@@ -1,0 +1,1 @@
+"""Jobs and attempts: registry of checks, queue engines, worker, sandbox, reaper."""

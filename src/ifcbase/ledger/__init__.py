@@ -1,0 +1,1 @@
+"""Storing and reading results: one interface, several transports."""

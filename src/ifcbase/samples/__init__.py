@@ -1,0 +1,1 @@
+"""Sample buildings with known clashes, in revisions."""

@@ -1,0 +1,1 @@
+"""Running it: embedded Postgres, migrations runner."""

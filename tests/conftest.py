@@ -1,0 +1,33 @@
+"""Fixtures of the whole suite: where the real models and cases are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _shared(variable: str, default: str) -> Path:
+    """A folder of test data that users do not have: skip without it, but never in CI."""
+    folder = Path(os.environ.get(variable) or ROOT.parent / "shared" / default)
+    if not folder.is_dir():
+        reason = f"needs test data: set {variable} to its folder"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def models_folder() -> Path:
+    """Real IFC federations."""
+    return _shared("IFCBASE_MODELS", "models")
+
+
+@pytest.fixture(scope="session")
+def ids_cases_folder() -> Path:
+    """The official IDS test cases."""
+    return _shared("IFCBASE_IDS_CASES", "ids-testcases")
