@@ -55,7 +55,9 @@ class Settings(BaseSettings):
         description="How long an attempt may be silent before its job is given to another.",
     )
     heartbeat_s: float = Field(
-        default=4.0, gt=0, description="How often a running attempt renews its lease."
+        default=1.0,
+        gt=0,
+        description="How often a running attempt renews its lease and looks whether it is cancelled.",
     )
     reap_s: float = Field(
         default=5.0, gt=0, description="How often lapsed leases and lost deliveries are looked for."

@@ -1,0 +1,58 @@
+# Only python3 (3.11 or newer), pip and make are needed. `make` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
+
+.PHONY: help demo up test test-quick lint format bench lock clean
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.runtime  ## the main job end to end: database, workers, sample building, results
+	@$(BIN)/ifcbase demo
+
+up: $(VENV)/.runtime  ## keep Postgres and workers running, data in IFCBASE_HOME (~/.ifcbase)
+	@$(BIN)/ifcbase up
+
+test: $(VENV)/.dev lint  ## what CI runs: linters, types, all tests
+	$(BIN)/python -m pytest
+
+test-quick: $(VENV)/.dev  ## the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.dev  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## let the formatter decide
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## measure speed into benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+lock:  ## pin the dependencies anew (needs uv)
+	requirements/update.sh
+
+clean:  ## remove the environment and caches (no data: that is in IFCBASE_HOME)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ifcbase needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+	    echo "Install a newer one and run: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python's venv is missing. On Debian and Ubuntu install it with:"; \
+	    echo "  sudo apt install python3-venv"; exit 2; }
+	@echo "making the environment in $(VENV) (once, a minute or two)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.runtime: $(VENV)/bin/python requirements/runtime.txt pyproject.toml
+	@$(PIP) -r requirements/runtime.txt
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	@$(PIP) -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,307 @@
+"""`ifcbase clash`: clash detection directly on files, or submitted to the queue."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ifcbase.clash import handover
+from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
+from ifcbase.clash.request import ClashRequest, parse_request
+from ifcbase.cli import context, waiting
+from ifcbase.cli.output import JsonOption, console, percent, print_json, progress_line
+from ifcbase.cli.results import contacts_table, coverage_table
+from ifcbase.errors import FileMissing, RequestInvalid
+from ifcbase.files.local import LocalFiles
+from ifcbase.ifc.opening import check_file
+from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.registry import check_named
+from ifcbase.jobs.sandbox import Sandbox, SandboxJob
+from ifcbase.jobs.submit import Given, submit
+from ifcbase.settings import Settings, get_settings
+
+SHOWN = 20
+
+
+def clash(
+    a: Annotated[list[Path] | None, typer.Option("--a", help="Model of side a; repeat.")] = None,
+    a_selector: Annotated[str | None, typer.Option(help="Elements of side a.")] = None,
+    b: Annotated[
+        list[Path] | None, typer.Option("--b", help="Model of side b; none: a against itself.")
+    ] = None,
+    b_selector: Annotated[str | None, typer.Option(help="Elements of side b.")] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="intersection (default), collision or clearance.")
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option(help="Penetration that is still allowed, in metres (0.01).")
+    ] = None,
+    clearance: Annotated[float | None, typer.Option(help="Distance to keep, in metres.")] = None,
+    allow_touching: Annotated[
+        bool, typer.Option("--allow-touching", help="Report touching elements too (collision).")
+    ] = False,
+    check_all: Annotated[
+        bool, typer.Option("--check-all", help="Look for the deepest contact of each pair.")
+    ] = False,
+    include_related: Annotated[
+        bool,
+        typer.Option("--include-related", help="Also hosts with fillings, parts of one assembly."),
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the clash set.")] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="Clash sets in ifcclash's JSON, instead of --a and --b.")
+    ] = None,
+    min_coverage: Annotated[
+        float | None, typer.Option(help="Share of elements that must be tested (1.0).")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the report (ifcclash's JSON) here.")
+    ] = None,
+    submit_: Annotated[
+        bool, typer.Option("--submit", help="Run it by a worker and keep the result.")
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="With --submit: wait for the result.")] = True,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", metavar="NAME=FILE", help="With --submit: the model a file is of."),
+    ] = None,
+    project: Annotated[str | None, typer.Option(help="With --submit: the project.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find clashes between models.
+
+    Exit code: 0 nothing found, 1 clashes found, 2 bad input or failure, 3 inconclusive.
+    """
+    given = {
+        "mode": mode,
+        "tolerance": tolerance,
+        "clearance": clearance,
+        "allow_touching": allow_touching or None,
+        "check_all": check_all or None,
+        "include_related": include_related or None,
+    }
+    rules = {key: value for key, value in given.items() if value is not None}
+    if spec:
+        if a or b or a_selector or b_selector or name:
+            raise RequestInvalid("--spec takes the place of --a, --b, their selectors and --name")
+        sets, folder = _read_spec(spec), spec.parent
+    else:
+        if not a:
+            raise RequestInvalid("no model: give --a FILE, and --b FILE for the other side")
+        sets = [_set(a, a_selector, b or [], b_selector, name)]
+        folder = Path()
+    document = {"clash_sets": sets, **rules}
+    if min_coverage is not None:
+        document["min_coverage"] = min_coverage
+    if output:
+        document["output_filename"] = output.name
+    request = parse_request(document)
+    paths = {file: _find(file, folder) for file in request.files()}
+    for path in paths.values():
+        check_file(path)
+
+    settings = get_settings()
+    if submit_:
+        code = _submit(settings, request, paths, _streams(model or []), project, wait, output, as_json)
+    elif model:
+        raise RequestInvalid("--model goes with --submit")
+    else:
+        code = _run(settings, request, paths, output, as_json)
+    raise typer.Exit(code)
+
+
+def _set(
+    a: Sequence[Path], a_selector: str | None, b: Sequence[Path], b_selector: str | None,
+    name: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    def side(files: Sequence[Path], selector: str | None) -> list[dict[str, Any]]:
+        return [{"file": str(file), "selector": selector} for file in files]
+
+    if b_selector and not b:
+        # The same models, another selection: that is a side of its own.
+        b = a
+    stems = [" + ".join(dict.fromkeys(f.stem for f in files)) for files in (a, b) if files]
+    return {
+        "name": name or " vs ".join(stems)[:255],
+        "a": side(a, a_selector),
+        "b": side(b, b_selector),
+    }
+
+
+def _read_spec(path: Path) -> list[Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise FileMissing(f"{path} does not exist") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise RequestInvalid(f"{path} is not JSON: {error}") from error
+    if isinstance(document, dict):
+        document = document.get("clash_sets")
+    if not isinstance(document, list):
+        raise RequestInvalid(f"{path} is not a list of clash sets")
+    return document
+
+
+def _find(file: str, folder: Path) -> Path:
+    """A file as named, from here or from the folder of the spec."""
+    path = Path(file)
+    beside = folder / path
+    return beside if not path.exists() and beside.exists() else path
+
+
+def _streams(pairs: Sequence[str]) -> dict[Path, str]:
+    """--model NAME=FILE."""
+    found = {}
+    for pair in pairs:
+        name, sign, file = pair.partition("=")
+        if not sign or not name.strip() or not file:
+            raise RequestInvalid(f"--model {pair}: write NAME=FILE")
+        found[Path(file).resolve()] = name.strip()
+    return found
+
+
+def _submit(
+    settings: Settings,
+    request: ClashRequest,
+    paths: dict[str, Path],
+    streams: dict[Path, str],
+    project: str | None,
+    wait: bool,
+    output: Path | None,
+    as_json: bool,
+) -> int:
+    unknown = set(streams) - {path.resolve() for path in paths.values()}
+    if unknown:
+        raise RequestInvalid(f"--model names {unknown.pop()}, which is on neither side")
+    with context.ledger_connection() as (_, connection):
+        accepted = submit(
+            connection,
+            ProcrastinateEngine(context.database(settings)),
+            LocalFiles(settings.files_folder),
+            settings,
+            "clash",
+            request.model_dump(mode="json"),
+            {name: Given(path, streams.get(path.resolve())) for name, path in paths.items()},
+            project=project,
+        )
+        if not as_json:
+            for file, (name, number) in accepted.versions.items():
+                console().print(f"{file}: {name}, version {number}", markup=False)
+            console().print(f"job {accepted.job_id}", markup=False)
+        if not wait:
+            if as_json:
+                print_json({"job_id": accepted.job_id})
+            return 0
+        job = waiting.wait_for(connection, accepted.job_id)
+        if as_json:
+            print_json(job)
+        code = waiting.report(job, quiet=as_json)
+        if output and job["state"] == "finished":
+            files = LocalFiles(settings.files_folder)
+            shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), output)
+    return code
+
+
+def _run(
+    settings: Settings,
+    request: ClashRequest,
+    paths: dict[str, Path],
+    output: Path | None,
+    as_json: bool,
+) -> int:
+    with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
+        folder = Path(name) / "output"
+        folder.mkdir()
+        sandbox = Sandbox(
+            work_folder=Path(name) / "work", memory_mb=settings.job_memory_mb, spare=False
+        )
+        with sandbox, progress_line() as line:
+            job = SandboxJob(
+                run=check_named("clash").run,
+                request=request.model_dump(mode="json"),
+                inputs={name: path.absolute() for name, path in paths.items()},
+                folder=folder,
+                timeout_s=settings.job_timeout_s,
+                memory_mb=settings.job_memory_mb,
+            )
+            sandbox.run(job, on_progress=line)
+        report = handover.read(folder)
+        if output:
+            shutil.copyfile(folder / "output.json", output)
+        if as_json:
+            print_json(json.loads((folder / "output.json").read_text(encoding="utf-8")))
+    verdicts = [each.verdict(request.min_coverage) for each in report.sets]
+    if not as_json:
+        for each, verdict in zip(report.sets, verdicts, strict=True):
+            _show(report, each, verdict)
+        if output:
+            console().print(f"report written to {output}", markup=False)
+    if Verdict.FOUND in verdicts:
+        return 1
+    return 3 if Verdict.INCONCLUSIVE in verdicts else 0
+
+
+def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
+    out = console()
+    out.print(f"{each.definition.name}: {len(each.clashes)} clashes, {verdict}", markup=False)
+    sides = [
+        {
+            "side": letter,
+            "file": report.files[side.file].name,
+            "selector": side.selector,
+            "selected": len(side.selected),
+            "tested": side.tested,
+            "left_out": Counter(str(reason) for reason in side.left_out.values()),
+        }
+        for letter, side_files in (("a", each.a), ("b", each.b))
+        for side in side_files
+    ]
+    out.print(coverage_table(sides))
+    notes = [f"warning: {text}" for text in each.warnings]
+    if each.empty_sides:
+        notes.append(f"nothing was tested on side {' and '.join(each.empty_sides)}")
+    elif each.coverage < 1:
+        notes.append(f"only {percent(each.coverage)} of the elements with geometry were tested")
+    if each.related_left_out:
+        notes.append(
+            f"{each.related_left_out} pairs of hosts and fillings or parts of one assembly were "
+            "left out (--include-related)"
+        )
+    for note in notes:
+        out.print(note, markup=False)
+    if len(each.clashes):
+        out.print(contacts_table("", _contacts(report, each)))
+    if len(each.clashes) > SHOWN:
+        out.print(f"… and {len(each.clashes) - SHOWN} more (-o FILE for all)")
+
+
+def _contacts(report: ClashReport, each: SetReport) -> list[dict[str, Any]]:
+    """The deepest contacts as rows for a table."""
+    found = each.clashes
+    depth = [
+        -float(d) if k != Kind.CLEARANCE else 1e6 + float(d)
+        for d, k in zip(found.distance, found.kind, strict=True)
+    ]
+    order = sorted(range(len(found)), key=lambda i: (depth[i], i))
+    rows = []
+    for i in order[:SHOWN]:
+        on_a = report.files[found.a_file[i]].inventory.elements[found.a[i]]
+        on_b = report.files[found.b_file[i]].inventory.elements[found.b[i]]
+        rows.append(
+            {
+                "kind": Kind(int(found.kind[i])).word,
+                "distance": float(found.distance[i]),
+                "a_class": on_a.ifc_class, "a_name": on_a.name, "a_global_id": on_a.global_id,
+                "b_class": on_b.ifc_class, "b_name": on_b.name, "b_global_id": on_b.global_id,
+                "a_storey": on_a.storey, "b_storey": on_b.storey,
+                "x": found.p1[i][0], "y": found.p1[i][1], "z": found.p1[i][2],
+            }
+        )  # fmt: skip
+    return rows

@@ -1,0 +1,69 @@
+"""What commands need to reach the ledger: settings, the database, the queue."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ifcbase.errors import ConfigError
+from ifcbase.jobs.engine import Connection
+from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.ledger.connect import connect
+from ifcbase.settings import Settings, get_settings
+from ifcbase.stack import migrations
+from ifcbase.stack.embedded import EmbeddedPostgres
+
+
+def setup_logging(settings: Settings) -> None:
+    """Log lines on stderr."""
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("procrastinate").setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+def database(settings: Settings) -> str:
+    """The DSN: DATABASE_URL, else the embedded server, started only where that was asked for."""
+    if settings.database_url:
+        return settings.database_url.get_secret_value()
+    server = EmbeddedPostgres(settings.home)
+    if settings.embedded:
+        return server.ensure_running()
+    running = server.running_dsn()
+    if running:
+        return running
+    raise ConfigError(
+        "no database: DATABASE_URL is not set and the embedded Postgres is not running",
+        hint="Set DATABASE_URL, or start the embedded stack with `make up`.",
+    )
+
+
+def embedded_in_use(settings: Settings) -> bool:
+    """Whether the database is the embedded one, which this machine has to keep alive."""
+    return settings.database_url is None
+
+
+def revive(settings: Settings) -> None:
+    """Start the embedded server again if it is the one in use; others have their own keepers."""
+    if embedded_in_use(settings):
+        EmbeddedPostgres(settings.home).ensure_running()
+
+
+@contextmanager
+def ledger_connection() -> Iterator[tuple[Settings, Connection]]:
+    """The settings and a connection to a database that has the tables this version needs."""
+    settings = get_settings()
+    dsn = database(settings)
+    migrations.require_head(dsn)
+    with connect(dsn) as connection:
+        yield settings, connection
+
+
+def migrate(dsn: str) -> list[str]:
+    """Bring the database to this version: our tables, then the queue engine's."""
+    applied = [f"{each.version}_{each.name}" for each in migrations.migrate(dsn)]
+    with connect(dsn) as connection:
+        ProcrastinateEngine(dsn).install(connection)
+    return applied

@@ -1,0 +1,60 @@
+"""`ifcbase db`: the database and its tables."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from ifcbase.cli import context
+from ifcbase.cli.output import JsonOption, console, print_json, table
+from ifcbase.settings import get_settings
+from ifcbase.stack import migrations
+from ifcbase.stack.embedded import EmbeddedPostgres
+
+app = typer.Typer(help="The database: migrate, status, url, stop.", no_args_is_help=True)
+
+
+@app.command("migrate")
+def migrate(as_json: JsonOption = False) -> None:
+    """Bring the database to this version."""
+    applied = context.migrate(context.database(get_settings()))
+    if as_json:
+        print_json({"applied": applied})
+    elif applied:
+        for name in applied:
+            console().print(f"applied {name}")
+    else:
+        console().print("nothing to do: the database is up to date")
+
+
+@app.command("status")
+def status(as_json: JsonOption = False) -> None:
+    """Which migrations are applied."""
+    settings = get_settings()
+    lines = migrations.status(context.database(settings))
+    if as_json:
+        print_json(
+            [{"version": e.version, "name": e.name, "applied": e.applied} for e in lines]
+        )
+        return
+    rows = [(e.version, e.name, "applied" if e.applied else "waiting") for e in lines]
+    console().print(table("Migrations", ["version", "name", "state"], rows))
+    if context.embedded_in_use(settings):
+        server = EmbeddedPostgres(settings.home).status()
+        console().print(
+            f"\nembedded Postgres {server.major}, port {server.port}, data in {server.data_folder}"
+        )
+
+
+@app.command("url")
+def url() -> None:
+    """Print the connection string, password included: for psql and other tools."""
+    sys.stdout.write(context.database(get_settings()) + "\n")
+
+
+@app.command("stop")
+def stop() -> None:
+    """Stop the embedded Postgres."""
+    EmbeddedPostgres(get_settings().home).stop()
+    console().print("the embedded Postgres is stopped")

@@ -1,0 +1,143 @@
+"""`ifcbase demo`: the main job, end to end, on a sample building in two revisions."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ifcbase import samples
+from ifcbase.cli import context, waiting
+from ifcbase.cli.output import console, table
+from ifcbase.cli.processes import Workers
+from ifcbase.cli.results import contacts_table, coverage_table
+from ifcbase.errors import ComputeError
+from ifcbase.files.local import LocalFiles
+from ifcbase.jobs.engine import Connection
+from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.submit import Given, submit
+from ifcbase.ledger import reading
+from ifcbase.ledger.connect import connect
+from ifcbase.settings import Settings, load_settings
+
+PAIRS = [
+    ("Architecture", "Services"),
+    ("Architecture", "Structure"),
+    ("Structure", "Services"),
+]
+
+
+def demo() -> None:
+    """Check a sample building in two revisions through the queue, and show what changed."""
+    began = time.monotonic()
+    settings = load_settings(embedded=True)
+    out = console()
+    out.rule("ifcbase demo", align="left")
+    dsn = context.database(settings)
+    applied = context.migrate(dsn)
+    out.print(f"1. Postgres is up ({len(applied)} migrations applied)")
+    workers = Workers(2, settings.home / "logs", {"IFCBASE_EMBEDDED": "1"})
+    workers.start()
+    out.print("2. two workers are up")
+    try:
+        with tempfile.TemporaryDirectory(prefix="ifcbase-demo-") as folder, connect(dsn) as connection:
+            jobs = {
+                revision: _check(settings, connection, dsn, Path(folder), revision)
+                for revision in ("A", "B")
+            }
+            results = {
+                revision: _wait(connection, job, revision, workers) for revision, job in jobs.items()
+            }
+            _show(settings, connection, results)
+    finally:
+        workers.stop()
+    _where(settings, time.monotonic() - began)
+
+
+def _check(
+    settings: Settings, connection: Connection, dsn: str, folder: Path, revision: str
+) -> str:
+    """Write a revision of the sample building and submit its clash check; gives the job."""
+    sample = samples.build(folder / revision, revision=revision)
+    names = {discipline: path.name for discipline, path in sample.files.items()}
+    request = {
+        "clash_sets": [
+            {"name": f"{a} vs {b}", "a": [{"file": names[a]}], "b": [{"file": names[b]}]}
+            for a, b in PAIRS
+        ],
+        "mode": "intersection",
+        "tolerance": 0.01,
+    }
+    accepted = submit(
+        connection,
+        ProcrastinateEngine(dsn),
+        LocalFiles(settings.files_folder),
+        settings,
+        "clash",
+        request,
+        {path.name: Given(path) for path in sample.files.values()},
+    )
+    versions = ", ".join(f"{model} v{number}" for model, number in accepted.versions.values())
+    console().print(f"3. revision {revision} submitted: {versions}", markup=False)
+    return accepted.job_id
+
+
+def _wait(
+    connection: Connection, job_id: str, revision: str, workers: Workers
+) -> dict[str, dict[str, Any]]:
+    """Wait for a job; gives the headers of its results by clash set."""
+    job = waiting.wait_for(connection, job_id)
+    if job["state"] != "finished":
+        waiting.report(job)
+        logs = ", ".join(str(path) for path in workers.logs())
+        raise ComputeError(f"the job of revision {revision} is {job['state']}", hint=f"See {logs}.")
+    found = {}
+    for each in job["outcome"]["sets"]:
+        header = reading.show_result(connection, job["project"], each["id"])
+        found[header["set"]] = header
+    return found
+
+
+def _show(
+    settings: Settings, connection: Connection, results: dict[str, dict[str, dict[str, Any]]]
+) -> None:
+    out = console()
+    rows = []
+    appeared: list[dict[str, Any]] = []
+    gone: list[dict[str, Any]] = []
+    for name, before in results["A"].items():
+        after = results["B"][name]
+        old, new = (reading.pairs_of(connection, each["id"]) for each in (before, after))
+        appeared += reading.contacts(connection, after["id"], pairs=sorted(new - old))
+        gone += reading.contacts(connection, before["id"], pairs=sorted(old - new))
+        for revision, each in (("A", before), ("B", after)):
+            tested = sum(side["tested"] for side in each["sides"])
+            selected = sum(side["selected"] for side in each["sides"])
+            rows.append(
+                (each["id"], name, revision, each["clash_count"], each["verdict"],
+                 f"{tested} of {selected}",
+                 f"{len(new - old)} new, {len(old - new)} gone" if revision == "B" else "")
+            )  # fmt: skip
+    out.print()
+    columns = ["result", "clash set", "revision", "clashes", "verdict", "elements tested", "against A"]
+    out.print(table("Results of both revisions", columns, rows, right=["result", "clashes"]))
+    out.print()
+    out.print(contacts_table(f"Appeared in revision B ({len(appeared)})", appeared))
+    out.print()
+    out.print(contacts_table(f"Disappeared since revision A ({len(gone)})", gone))
+    out.print()
+    last = results["B"][f"{PAIRS[0][0]} vs {PAIRS[0][1]}"]
+    out.print(coverage_table(last["sides"]))
+
+
+def _where(settings: Settings, seconds: float) -> None:
+    out = console()
+    out.print()
+    out.print(f"Done in {seconds:.1f} s. The rows are in Postgres, which keeps running:")
+    out.print('  psql "$(.venv/bin/ifcbase db url)" -c "select id, clash_set_name, clash_count,')
+    out.print('    verdict, original_clash_id from public.clash_results order by id"', markup=False)
+    out.print("  .venv/bin/ifcbase results list        the same as a table")
+    out.print("  .venv/bin/ifcbase results show ID     one result with its clashes and coverage")
+    out.print("  .venv/bin/ifcbase db stop             stop Postgres;  make up  starts all of it")
+    out.print(f"Files, logs and data are in {settings.home}", markup=False)

@@ -1,0 +1,117 @@
+"""`ifcbase jobs`: what waits, runs and has ended."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ifcbase.cli import context, waiting
+from ifcbase.cli.output import JsonOption, console, print_json, table, when
+from ifcbase.jobs import submit
+from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.settings import get_settings
+
+app = typer.Typer(help="Jobs: list, show, cancel, requeue, wait.", no_args_is_help=True)
+
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The id, or how it begins.")]
+
+
+@app.command("list")
+def list_(
+    state: Annotated[
+        str | None, typer.Option(help="queued, running, computed, finished, failed or cancelled.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    project: Annotated[str | None, typer.Option(help="Project.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The latest jobs, newest first."""
+    with context.ledger_connection() as (settings, connection):
+        jobs = submit.list_jobs(connection, project or settings.project, state=state, limit=limit)
+    if as_json:
+        print_json(jobs)
+        return
+    rows = [
+        (
+            job["id"][:8],
+            job["check"],
+            job["state"],
+            _how(job),
+            job["attempts"],
+            "" if job["seconds"] is None else f"{job['seconds']:.1f}",
+            when(job["created_at"]),
+        )
+        for job in jobs
+    ]
+    columns = ["job", "check", "state", "", "attempts", "seconds", "accepted"]
+    console().print(table("Jobs", columns, rows, right=["attempts", "seconds"]))
+
+
+def _how(job: dict[str, Any]) -> str:
+    """What there is to say in a few words."""
+    if job["error"]:
+        return str(job["error"].get("title", ""))
+    if job["state"] == "finished" and job["outcome"]:
+        outcome = job["outcome"]
+        return f"{outcome.get('clash_count', 0)} clashes, {outcome.get('verdict', '')}"
+    if job["state"] == "running" and job["progress"]:
+        return f"{job['progress']['phase']} {job['progress']['fraction']:.0%}"
+    return ""
+
+
+@app.command("show")
+def show(job: JobArgument, as_json: JsonOption = False) -> None:
+    """One job with its inputs, attempts and outcome."""
+    with context.ledger_connection() as (_, connection):
+        found = submit.show_job(connection, submit.full_id(connection, job))
+    if as_json:
+        print_json(found)
+        return
+    out = console()
+    out.print(f"job {found['id']}: {found['check']}, [bold]{found['state']}[/]", soft_wrap=True)
+    if found["error"]:
+        out.print(found["error"]["message"], markup=False)
+        out.print(found["error"]["hint"], style="dim", markup=False)
+    rows: list[tuple[Any, ...]] = [
+        (i["name"], i["model"], i["number"], i["sha256"][:12]) for i in found["inputs"]
+    ]
+    out.print(table("Inputs", ["name", "model", "version", "sha256"], rows))
+    rows = [
+        (a["number"], a["worker"], a["outcome"] or "running", (a["error"] or {}).get("message"))
+        for a in found["attempts"]
+    ]
+    out.print(table("Attempts", ["", "worker", "outcome", "error"], rows))
+    if found["outcome"]:
+        rows = [
+            (s["id"], s["name"], s["clash_count"], s["verdict"])
+            for s in found["outcome"].get("sets", [])
+        ]
+        out.print(table("Results", ["result", "clash set", "clashes", "verdict"], rows))
+
+
+@app.command("cancel")
+def cancel(job: JobArgument) -> None:
+    """Cancel a job; a running one stops within two seconds."""
+    with context.ledger_connection() as (_, connection):
+        state = submit.cancel_job(connection, submit.full_id(connection, job))
+    console().print(f"the job is {state}")
+
+
+@app.command("requeue")
+def requeue(job: JobArgument) -> None:
+    """Let a failed or cancelled job try again."""
+    engine = ProcrastinateEngine(context.database(get_settings()))
+    with context.ledger_connection() as (_, connection):
+        submit.requeue_job(connection, engine, submit.full_id(connection, job))
+    console().print("the job is queued")
+
+
+@app.command("wait")
+def wait(job: JobArgument, as_json: JsonOption = False) -> None:
+    """Wait for a job to end; the exit code is that of its check."""
+    with context.ledger_connection() as (_, connection):
+        found = waiting.wait_for(connection, submit.full_id(connection, job))
+    if as_json:
+        print_json(found)
+    raise typer.Exit(waiting.report(found, quiet=as_json))

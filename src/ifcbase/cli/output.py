@@ -1,0 +1,108 @@
+"""How the command line shows things: tables for people, JSON for machines, progress on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def console() -> Console:
+    """Where results go. Piped output is as wide as it needs to be."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def errors_console() -> Console:
+    """Where errors and progress go."""
+    return Console(stderr=True, highlight=False)
+
+
+def wants_json() -> bool:
+    """Whether this command was called with --json (an error is then JSON too)."""
+    return "--json" in sys.argv
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, default=_plain, ensure_ascii=False) + "\n")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"not JSON: {type(value).__name__}")
+
+
+def table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()
+) -> Table:
+    """A table of plain values; nothing in them is read as markup."""
+    made = Table(title=escape(title), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*("" if value is None else escape(str(value)) for value in row))
+    return made
+
+
+def when(moment: datetime | None) -> str:
+    """A moment in local time, to the second."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""
+
+
+def millimetres(metres: float) -> str:
+    """A length as people in the field say it."""
+    return f"{metres * 1000:.1f} mm"
+
+
+def percent(share: float | None) -> str:
+    """A share; never rounded up to 100."""
+    if share is None:
+        return ""
+    return "100 %" if share >= 1 else f"{min(share * 100, 99.9):.1f} %"
+
+
+class ProgressLine:
+    """Shows a ``Progress`` as one bar on stderr; silent where stderr is not a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("starting", total=1.0)
+
+    def __call__(self, phase: str, fraction: float, note: str = "") -> None:
+        text = f"{phase} {note}".strip()
+        self._progress.update(self._task, description=escape(text), completed=fraction)
+
+
+@contextmanager
+def progress_line() -> Iterator[ProgressLine]:
+    """A progress bar with phase, share and the time left."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=errors_console(),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    with bar:
+        yield ProgressLine(bar)
+
+
+def left_out_text(reasons: Mapping[str, int]) -> str:
+    """ "3 no geometry, 1 no representation"."""
+    return ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))

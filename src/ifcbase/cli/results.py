@@ -1,0 +1,135 @@
+"""`ifcbase results`: what the checks found and what they tested."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ifcbase.cli import context
+from ifcbase.cli.output import (
+    JsonOption,
+    console,
+    left_out_text,
+    millimetres,
+    percent,
+    print_json,
+    table,
+    when,
+)
+from ifcbase.ledger import reading
+
+app = typer.Typer(help="Results: list, show.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    clash_set: Annotated[str | None, typer.Option("--set", help="Only this clash set.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    project: Annotated[str | None, typer.Option(help="Project.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The latest results, newest first."""
+    with context.ledger_connection() as (settings, connection):
+        found = reading.list_results(
+            connection, project or settings.project, clash_set=clash_set, limit=limit
+        )
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            each["id"],
+            each["set"],
+            each["clash_count"],
+            each["verdict"],
+            percent(each["coverage"]),
+            _versions(each["sides"]),
+            when(each["finished_at"]),
+        )
+        for each in found
+    ]
+    columns = ["result", "clash set", "clashes", "verdict", "tested", "models", "finished"]
+    console().print(table("Results", columns, rows, right=["result", "clashes", "tested"]))
+
+
+def _versions(sides: list[dict[str, Any]]) -> str:
+    return ", ".join(
+        dict.fromkeys(f"{s['model'] or s['file']} v{s['number']}" for s in sides if s["number"])
+    )
+
+
+@app.command("show")
+def show(
+    result: Annotated[int, typer.Argument(help="Number of the result.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write ifcclash's JSON here.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many clashes to list.")] = 50,
+    project: Annotated[str | None, typer.Option(help="Project.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One result: what was found, what was tested, what was left out."""
+    with context.ledger_connection() as (settings, connection):
+        header = reading.show_result(connection, project or settings.project, result)
+        contacts = reading.contacts(connection, result, limit=None if as_json else limit)
+        left_out = reading.left_out(connection, result)
+        document = reading.document(connection, result) if output else None
+    if output:
+        output.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+    if as_json:
+        print_json(header | {"contacts": contacts, "left_out_elements": left_out})
+        return
+    out = console()
+    out.print(
+        f"result {header['id']} of {header['set']}: {header['clash_count']} clashes, "
+        f"{header['verdict']}",
+        markup=False,
+    )
+    out.print(coverage_table(header["sides"]))
+    for warning in header["warnings"]:
+        out.print(f"warning: {warning}", markup=False)
+    if contacts:
+        out.print(contacts_table("Clashes", contacts))
+    if header["clash_count"] > len(contacts):
+        out.print(f"… and {header['clash_count'] - len(contacts)} more (--limit, or -o for all)")
+    if left_out:
+        rows = [(e["side"], e["model"], e["global_id"], e["reason"]) for e in left_out[:limit]]
+        out.print(table("Not tested", ["side", "model", "GlobalId", "reason"], rows))
+
+
+def coverage_table(sides: list[dict[str, Any]]) -> Any:
+    """What each side really tested."""
+    rows = [
+        (
+            s["side"],
+            s["file"],
+            f"{s['model']} v{s['number']}" if s.get("number") else "",
+            s["selector"] or "all elements",
+            s["selected"],
+            s["tested"],
+            left_out_text(s["left_out"]),
+        )
+        for s in sides
+    ]
+    columns = ["side", "file", "model", "selector", "selected", "tested", "left out"]
+    return table("Tested", columns, rows, right=["selected", "tested"])
+
+
+def contacts_table(title: str, contacts: list[dict[str, Any]]) -> Any:
+    """Clashes with what their elements are."""
+    rows = [
+        (
+            c["kind"],
+            millimetres(c["distance"]),
+            f"{c['a_class'] or ''} {c['a_name'] or c['a_global_id']}",
+            f"{c['b_class'] or ''} {c['b_name'] or c['b_global_id']}",
+            c.get("a_storey") or c.get("b_storey") or "",
+            f"{c['x']:.2f} {c['y']:.2f} {c['z']:.2f}",
+        )
+        for c in contacts
+    ]
+    columns = ["kind", "distance", "a", "b", "storey", "at (m)"]
+    return table(title, columns, rows, right=["distance"])

@@ -1,0 +1,54 @@
+"""`ifcbase up`: the embedded stack kept running: Postgres and workers."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from ifcbase.cli import context
+from ifcbase.cli.output import console
+from ifcbase.cli.processes import Workers
+from ifcbase.errors import IfcbaseError
+from ifcbase.settings import get_settings, load_settings
+from ifcbase.stack.embedded import EmbeddedPostgres
+
+
+def up(
+    workers: Annotated[int, typer.Option(min=1, max=64, help="How many worker processes.")] = 2,
+) -> None:
+    """Start Postgres and workers, keep them running, stop them in order at Ctrl-C."""
+    settings = load_settings(embedded=True)
+    out = console()
+    dsn = context.database(settings)
+    for name in context.migrate(dsn):
+        out.print(f"applied {name}")
+    processes = Workers(workers, settings.home / "logs", {"IFCBASE_EMBEDDED": "1"})
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    processes.start()
+    own = settings.database_url is None
+    server = EmbeddedPostgres(settings.home)
+    if own:
+        status = server.status()
+        out.print(f"Postgres {status.major} on 127.0.0.1:{status.port}, data in {status.data_folder}")
+    out.print(f"{workers} workers, logs in {settings.home / 'logs'}")
+    out.print("ready: submit with `ifcbase clash … --submit`, look with `ifcbase results list`")
+    out.print("stop with Ctrl-C")
+    try:
+        while not stop.wait(2.0):
+            for number in processes.watch():
+                out.print(f"worker {number + 1} had ended and was started again")
+            try:
+                context.revive(settings)
+            except IfcbaseError as error:
+                out.print(f"Postgres: {error.message}", markup=False)
+    finally:
+        processes.stop()
+        if own:
+            server.stop()
+    out.print("stopped")
+    get_settings.cache_clear()

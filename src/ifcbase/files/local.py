@@ -1,0 +1,86 @@
+"""The local files backend: a folder in which a file's name is its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from ifcbase.errors import FileMissing, FileUnreadable
+from ifcbase.files.store import StoredFile
+
+_CHUNK = 1024 * 1024
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+
+
+class LocalFiles:
+    """``<folder>/<project>/<first two>/<sha256>``; shared by all processes of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, project: str, source: Path) -> StoredFile:
+        """Copy a file in. Raises FileMissing, FileUnreadable."""
+        home = self._project(project)
+        home.mkdir(parents=True, exist_ok=True)
+        digest, size = hashlib.sha256(), 0
+        try:
+            with (
+                source.open("rb") as reader,
+                tempfile.NamedTemporaryFile(dir=home, prefix=".incoming-", delete=False) as writer,
+            ):
+                held = Path(writer.name)
+                try:
+                    while chunk := reader.read(_CHUNK):
+                        digest.update(chunk)
+                        size += len(chunk)
+                        writer.write(chunk)
+                    writer.flush()
+                    os.fsync(writer.fileno())
+                    target = self._path(project, digest.hexdigest())
+                    target.parent.mkdir(exist_ok=True)
+                    held.chmod(0o640)
+                    held.replace(target)
+                except BaseException:
+                    held.unlink(missing_ok=True)
+                    raise
+        except FileNotFoundError as error:
+            raise FileMissing(f"{source} does not exist") from error
+        except (IsADirectoryError, PermissionError) as error:
+            raise FileUnreadable(f"{source} cannot be read: {error.strerror}") from error
+        _sync_folder(target.parent)
+        return StoredFile(digest.hexdigest(), size)
+
+    def fetch(self, project: str, sha256: str) -> Path:
+        """The path of stored bytes. Raises FileMissing."""
+        path = self._path(project, sha256)
+        if not path.is_file():
+            raise FileMissing(
+                f"the bytes of {sha256[:12]}… are not in the files folder",
+                hint="Upload the file again, or check IFCBASE_HOME.",
+            )
+        return path
+
+    def _project(self, project: str) -> Path:
+        if not _PROJECT.fullmatch(project):
+            raise ValueError(f"not a project name: {project!r}")
+        return self.folder / project
+
+    def _path(self, project: str, sha256: str) -> Path:
+        if not _SHA256.fullmatch(sha256):
+            raise ValueError(f"not a SHA-256: {sha256!r}")
+        return self._project(project) / sha256[:2] / sha256
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename durable, where the system lets folders be opened."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,216 @@
+"""One attempt at a job: take the lease, compute in the sandbox, store, and always say how it ended."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ifcbase.errors import (
+    ComputeError,
+    IfcbaseError,
+    JobCancelled,
+    LeaseLost,
+    LedgerUnavailable,
+)
+from ifcbase.files.store import FileStore
+from ifcbase.jobs.registry import check_named
+from ifcbase.jobs.sandbox import Sandbox, SandboxJob, SandboxResult
+from ifcbase.ledger.interface import Attempt, Ledger
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Runner:
+    """Handles ids of jobs, one at a time. ``again`` delivers an id once more; ``revive`` is called
+    when the database does not answer (the embedded one is started again)."""
+
+    ledger: Ledger
+    files: FileStore
+    sandbox: Sandbox
+    work_folder: Path
+    worker: str
+    host: str
+    lease_s: float
+    heartbeat_s: float
+    stop: threading.Event
+    again: Callable[[str], None]
+    revive: Callable[[], None] = field(default=lambda: None)
+
+    def handle(self, job_id: str) -> None:
+        """Run one attempt if the job waits for one. Failures end up on the job, not here."""
+        attempt = self.ledger.start_attempt(
+            job_id, worker=self.worker, host=self.host, lease_s=self.lease_s
+        )
+        if attempt is None:
+            _LOG.info("job %s: nothing to do, it does not wait", job_id)
+            return
+        _LOG.info("job %s: attempt %d of check %s", job_id, attempt.number, attempt.check)
+        try:
+            self._attempt(attempt)
+        except LeaseLost:
+            # Somebody else has the job now: whatever this attempt did is not to be stored.
+            _LOG.warning("job %s: the lease was lost, the attempt is dropped", job_id)
+
+    def _attempt(self, attempt: Attempt) -> None:
+        self.work_folder.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"job-{attempt.job_id[:8]}-", dir=self.work_folder))
+        try:
+            with _Lease(self, attempt) as lease:
+                result = self._compute(attempt, folder, lease)
+            self._store(attempt, folder, result)
+        except LeaseLost:
+            raise
+        except IfcbaseError as error:
+            self._fail(attempt, error)
+        except Exception as error:  # noqa: BLE001 (an error of ours must end the attempt, not the worker)
+            _LOG.exception("job %s: unexpected failure", attempt.job_id)
+            self._fail(attempt, ComputeError(detail=repr(error)))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _compute(self, attempt: Attempt, folder: Path, lease: _Lease) -> SandboxResult:
+        check = check_named(attempt.check)
+        inputs = {}
+        for number, given in enumerate(attempt.inputs):
+            # A name of our own: the child needs the suffix, and no name a client chose.
+            suffix = Path(given.name).suffix.lower()
+            link = folder / f"input-{number}{suffix if suffix.isascii() else ''}"
+            link.symlink_to(self.files.fetch(attempt.project, given.sha256))
+            inputs[given.name] = link
+        output = folder / "output"
+        output.mkdir()
+        try:
+            return self.sandbox.run(
+                SandboxJob(
+                    run=check.run,
+                    request=attempt.request,
+                    inputs=inputs,
+                    folder=output,
+                    timeout_s=attempt.timeout_s,
+                    memory_mb=attempt.memory_mb,
+                ),
+                on_progress=lease.progress,
+                cancelled=lease.ended,
+            )
+        except JobCancelled:
+            if lease.lost.is_set():
+                raise LeaseLost from None
+            raise
+
+    def _store(self, attempt: Attempt, folder: Path, result: SandboxResult) -> None:
+        """Store the results, trying again while the database is away and the lease holds."""
+        check = check_named(attempt.check)
+        pause = 0.2
+        while True:
+            try:
+                with self.ledger.writing(attempt.token) as writer:
+                    outcome = check.record(writer, attempt, folder / "output", self.files)
+                    writer.finish_job(outcome, _facts(result))
+            except LedgerUnavailable as error:
+                _LOG.warning("job %s: not stored yet: %s", attempt.job_id, error.message)
+                self.revive()
+                time.sleep(pause)
+                pause = min(pause * 2, 5.0)
+            else:
+                _LOG.info("job %s: stored", attempt.job_id)
+                return
+
+    def _fail(self, attempt: Attempt, error: IfcbaseError) -> None:
+        """End the attempt; a job that may try again is delivered again at once."""
+        released = isinstance(error, JobCancelled) and self.stop.is_set()
+        cancelled = isinstance(error, JobCancelled) and not released
+        outcome = "released" if released else "cancelled" if cancelled else "failed"
+        _LOG.warning("job %s: attempt %s: %s", attempt.job_id, outcome, error.message)
+        pause = 0.2
+        while True:
+            try:
+                state = self.ledger.fail_attempt(
+                    attempt.token,
+                    outcome=outcome,
+                    error=error.to_dict(),
+                    may_retry=error.retryable,
+                    facts=_facts(getattr(error, "facts", None)),
+                )
+            except LedgerUnavailable:
+                self.revive()
+                time.sleep(pause)
+                pause = min(pause * 2, 5.0)
+                continue
+            if state == "queued":
+                self.again(attempt.job_id)
+            return
+
+
+class _Lease:
+    """Keeps a lease alive while the child computes, and notices cancellation and loss."""
+
+    def __init__(self, runner: Runner, attempt: Attempt) -> None:
+        self._runner = runner
+        self._attempt = attempt
+        self._done = threading.Event()
+        self._progress: dict[str, Any] | None = None
+        self._began = time.monotonic()
+        self.cancelled = threading.Event()
+        self.lost = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def __enter__(self) -> _Lease:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def progress(self, phase: str, fraction: float, note: str = "") -> None:
+        """Noted here, sent with the next heartbeat; the rest is expected to go at the same pace."""
+        seconds = time.monotonic() - self._began
+        eta = seconds / fraction * (1 - fraction) if fraction > 0.02 else None
+        self._progress = {
+            "phase": phase,
+            "fraction": round(fraction, 3),
+            "note": note,
+            "eta_s": None if eta is None else round(eta, 1),
+        }
+
+    def ended(self) -> bool:
+        """Whether the child is to be stopped."""
+        return self.cancelled.is_set() or self.lost.is_set() or self._runner.stop.is_set()
+
+    def _keep(self) -> None:
+        renewed = time.monotonic()
+        while not self._done.wait(self._runner.heartbeat_s):
+            try:
+                if self._runner.ledger.heartbeat(self._attempt.token, self._progress):
+                    self.cancelled.set()
+                renewed = time.monotonic()
+            except LeaseLost:
+                self.lost.set()
+                return
+            except IfcbaseError as error:
+                _LOG.warning("job %s: no heartbeat: %s", self._attempt.job_id, error.message)
+                if time.monotonic() - renewed > self._runner.lease_s:
+                    self.lost.set()
+                    return
+                self._runner.revive()
+
+
+def _facts(source: SandboxResult | object | None) -> Mapping[str, Any]:
+    """What is known of how a child ended, as JSON."""
+    if source is None:
+        return {}
+    names = getattr(source, "__slots__", None) or vars(source).keys()
+    values = {name: getattr(source, name) for name in names}
+    return {
+        name: value
+        for name, value in values.items()
+        if isinstance(value, str | int | float | bool | dict | None)
+    }

@@ -1,0 +1,203 @@
+"""Accepting jobs, and what can be done to them from outside: list, show, cancel, requeue."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from ifcbase.errors import Conflict, NotFound, RequestInvalid
+from ifcbase.files.store import FileStore
+from ifcbase.ifc.opening import check_file
+from ifcbase.jobs.engine import Connection, Engine
+from ifcbase.jobs.registry import check_named
+from ifcbase.ledger.connect import translated
+from ifcbase.settings import Settings
+from ifcbase.sqlfiles import queries
+
+_SQL = queries("ifcbase.jobs", "jobs.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A file given with a request: where it is, and the model stream it belongs to if it is known."""
+
+    path: Path
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An accepted job. ``versions``: model and version number of each input by its name."""
+
+    job_id: str
+    is_new: bool
+    versions: dict[str, tuple[str, int]]
+
+
+#: What a file's name says of its revision and date, which is not part of the stream's name.
+_REVISION = re.compile(
+    r"""(?xi) (?: [ _.\-]+ | (?<=\S)(?=\() )
+    \(? (?: (?: rev(?:ision)? | version | index ) [ _.\-]* [a-z0-9]{1,4}
+          | [vr] [ _.\-]* \d{1,4} (?: \.\d+ )*
+          | (?:19|20)\d\d [ _.\-]? (?:0[1-9]|1[0-2]) [ _.\-]? (?:0[1-9]|[12]\d|3[01])
+          | (?:0[1-9]|[12]\d|3[01]) [ _.\-] (?:0[1-9]|1[0-2]) [ _.\-] (?:19|20)\d\d
+        ) \)? $"""
+)
+
+
+def stream_name(file_name: str) -> str:
+    """The model stream a file name suggests: its stem without date and revision tokens."""
+    stem = Path(file_name).stem.strip()
+    while (shorter := _REVISION.sub("", stem).strip(" _.-")) and shorter != stem:
+        stem = shorter
+    return stem or file_name
+
+
+def submit(
+    connection: Connection,
+    engine: Engine,
+    files: FileStore,
+    settings: Settings,
+    check_name: str,
+    request: Mapping[str, Any],
+    given: Mapping[str, Given],
+    *,
+    project: str | None = None,
+    idempotency_key: str | None = None,
+) -> Submitted:
+    """Accept a job: check the request and its files, store the bytes, write the row, deliver its id.
+
+    ``given`` maps the names the request uses to files. Raises InputError and its kin before anything
+    is written; nothing is enqueued unless the job row is committed.
+    """
+    check = check_named(check_name)
+    parsed = check.parse(dict(request))
+    names = check.models(parsed)
+    missing = sorted(set(names) - set(given))
+    if missing:
+        raise RequestInvalid(f"the request names {', '.join(missing)}, which was not given")
+    for name in names:
+        check_file(given[name].path)
+
+    project = project or settings.project
+    stored = {name: files.put(project, given[name].path) for name in names}
+    streams = {name: given[name].model or stream_name(given[name].path.name) for name in names}
+    _refuse_two_versions(streams, {name: file.sha256 for name, file in stored.items()})
+
+    with translated(), connection.transaction():
+        project_id = project_named(connection, project)
+        inputs, versions = [], {}
+        for name in names:
+            file, model = stored[name], streams[name]
+            base = {"project": project_id, "sha256": file.sha256, "name": given[name].path.name}
+            connection.execute(_SQL["add_file"], base | {"size": file.size})
+            row = connection.execute(_SQL["add_model_version"], base | {"model": model}).fetchone()
+            assert row is not None  # noqa: S101 (the function always returns one row)
+            inputs.append({"name": name, "sha256": file.sha256, "model_version_id": row[0]})
+            versions[name] = (model, int(row[2]))
+        row = connection.execute(
+            _SQL["accept"],
+            {
+                "project": project_id,
+                "check": check.name,
+                "request": Jsonb(parsed.model_dump(mode="json")),
+                "inputs": Jsonb(inputs),
+                "timeout_s": settings.job_timeout_s,
+                "memory_mb": settings.job_memory_mb,
+                "attempts": settings.job_attempts,
+                "key": _bounded_key(idempotency_key),
+            },
+        ).fetchone()
+        assert row is not None  # noqa: S101 (the function always returns one row)
+        job_id, is_new = str(row[0]), bool(row[1])
+        if is_new:
+            engine.deliver(connection, check.worker, job_id)
+    return Submitted(job_id, is_new, versions)
+
+
+def _refuse_two_versions(streams: Mapping[str, str], hashes: Mapping[str, str]) -> None:
+    """Two different files of one job cannot both be the newest revision of one model."""
+    seen: dict[str, str] = {}
+    for name, model in streams.items():
+        other = seen.setdefault(model, name)
+        if hashes[other] != hashes[name]:
+            raise RequestInvalid(
+                f"{other} and {name} would both be the next revision of the model {model!r}",
+                hint="Say which models they are: --model NAME=FILE for each.",
+            )
+
+
+def _bounded_key(key: str | None) -> str | None:
+    """An idempotency key of any length as a column can hold and index it."""
+    if key is None or len(key) <= 200:
+        return key
+    return "sha256:" + hashlib.sha256(key.encode()).hexdigest()
+
+
+def project_named(connection: Connection, name: str) -> int:
+    """The id of a project. Raises NotFound."""
+    row = connection.execute(_SQL["project"], {"name": name}).fetchone()
+    if row is None:
+        raise NotFound(f"there is no project {name!r}")
+    return int(row[0])
+
+
+def show_job(connection: Connection, job_id: str) -> dict[str, Any]:
+    """All that is known of a job. Raises NotFound."""
+    with translated(), connection.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_SQL["show"], {"job": job_id}).fetchone()
+    if row is None:
+        raise NotFound(f"there is no job {job_id}", hint="List them with `ifcbase jobs list`.")
+    return row
+
+
+def list_jobs(
+    connection: Connection, project: str, *, state: str | None = None, limit: int = 20
+) -> list[dict[str, Any]]:
+    """The latest jobs of a project, newest first."""
+    with translated(), connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            _SQL["list"], {"project": project, "state": state, "limit": limit}
+        ).fetchall()
+
+
+def full_id(connection: Connection, prefix: str) -> str:
+    """The id of the one job whose id begins like this. Raises NotFound, Conflict."""
+    if not re.fullmatch(r"[0-9a-f-]{4,36}", prefix):
+        raise NotFound(f"{prefix!r} is not the beginning of a job id (at least 4 characters)")
+    with translated():
+        rows = connection.execute(_SQL["matching"], {"prefix": prefix}).fetchall()
+    if not rows:
+        raise NotFound(f"there is no job {prefix}", hint="List them with `ifcbase jobs list`.")
+    if len(rows) > 1:
+        raise Conflict(f"several job ids begin with {prefix}", hint="Give more of the id.")
+    return str(rows[0][0])
+
+
+def cancel_job(connection: Connection, job_id: str) -> str:
+    """Cancel a job: "cancelled" at once while it waits, else "cancelling"."""
+    with translated(), connection.transaction():
+        row = connection.execute(_SQL["cancel"], {"job": job_id}).fetchone()
+    return str(row[0]) if row else ""
+
+
+def requeue_job(connection: Connection, engine: Engine, job_id: str) -> None:
+    """Let a failed or cancelled job try again. Raises NotFound, Conflict."""
+    with translated(), connection.transaction():
+        connection.execute(_SQL["requeue"], {"job": job_id})
+        deliver_again(connection, engine, [job_id])
+
+
+def deliver_again(connection: Connection, engine: Engine, job_ids: list[str]) -> None:
+    """Give ids to the queue engine once more."""
+    for job_id in job_ids:
+        row = connection.execute(_SQL["check_of"], {"job": job_id}).fetchone()
+        if row:
+            engine.deliver(connection, check_named(row[0]).worker, job_id)

@@ -1,0 +1,122 @@
+"""A worker process: takes ids from the queue engine, runs attempts, survives a lost database."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Sequence
+
+from ifcbase.errors import IfcbaseError, LedgerUnavailable
+from ifcbase.files.local import LocalFiles
+from ifcbase.jobs.attempt import Runner
+from ifcbase.jobs.engine import Engine
+from ifcbase.jobs.reaper import reap_until
+from ifcbase.jobs.registry import CHECKS, check_named
+from ifcbase.jobs.sandbox import Sandbox
+from ifcbase.jobs.submit import deliver_again
+from ifcbase.ledger.connect import connect
+from ifcbase.ledger.postgres import PostgresLedger
+from ifcbase.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+
+
+def work(
+    settings: Settings,
+    dsn: str,
+    engine: Engine,
+    *,
+    checks: Sequence[str] = (),
+    stop: threading.Event,
+    revive: Callable[[], None] = lambda: None,
+) -> None:
+    """Work until told to stop. ``checks``: which to serve (all by default)."""
+    served = [check_named(name) for name in checks] or list(CHECKS.values())
+    host = socket.gethostname()
+    name = f"{host}-{os.getpid()}"
+    sandbox = Sandbox(
+        [check.run.partition(":")[0] for check in served],
+        work_folder=settings.work_folder,
+        memory_mb=settings.job_memory_mb,
+    )
+    ledger = PostgresLedger(dsn, writing_idle_s=settings.lease_s * 3)
+    runner = Runner(
+        ledger=ledger,
+        files=LocalFiles(settings.files_folder),
+        sandbox=sandbox,
+        work_folder=settings.work_folder,
+        worker=name,
+        host=host,
+        lease_s=settings.lease_s,
+        heartbeat_s=settings.heartbeat_s,
+        stop=stop,
+        again=lambda job_id: _again(dsn, engine, job_id),
+        revive=_careful(revive),
+    )
+    reaper = threading.Thread(
+        target=reap_until,
+        args=(dsn, engine, stop),
+        kwargs={"every_s": settings.reap_s},
+        name="reaper",
+        daemon=True,
+    )
+    reaper.start()
+    _LOG.info("worker %s serves %s", name, ", ".join(check.name for check in served))
+    try:
+        _work_until(stop, engine, [check.worker for check in served], runner, name)
+    finally:
+        stop.set()
+        sandbox.close()
+        ledger.close()
+        reaper.join(timeout=10)
+
+
+def _work_until(
+    stop: threading.Event, engine: Engine, queues: list[str], runner: Runner, name: str
+) -> None:
+    """The restart loop: a queue engine gives up when its database goes away; a worker does not."""
+    pause = 0.5
+    while not stop.is_set():
+        try:
+            engine.work(queues, _logged(runner.handle), stop, name)
+            pause = 0.5
+        except LedgerUnavailable as error:
+            _LOG.warning("%s; trying again in %.1f s", error.message, pause)
+            runner.revive()
+            stop.wait(pause)
+            pause = min(pause * 2, 10.0)
+
+
+def _logged(handle: Callable[[str], None]) -> Callable[[str], None]:
+    """A delivery that fails is logged; the job itself waits in core.jobs and is delivered again."""
+
+    def safely(job_id: str) -> None:
+        try:
+            handle(job_id)
+        except IfcbaseError as error:
+            _LOG.warning("job %s: %s", job_id, error.message)
+
+    return safely
+
+
+def _careful(revive: Callable[[], None]) -> Callable[[], None]:
+    """Reviving may fail too; the caller tries again anyway."""
+
+    def safely() -> None:
+        try:
+            revive()
+        except IfcbaseError as error:
+            _LOG.warning("the database could not be started again: %s", error.message)
+
+    return safely
+
+
+def _again(dsn: str, engine: Engine, job_id: str) -> None:
+    """Deliver an id again; if that fails, the reaper of any worker will."""
+    try:
+        with connect(dsn) as connection, connection.transaction():
+            deliver_again(connection, engine, [job_id])
+    except IfcbaseError as error:
+        _LOG.warning("job %s: not delivered again yet: %s", job_id, error.message)

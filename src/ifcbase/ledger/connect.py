@@ -1,0 +1,70 @@
+"""Connecting to Postgres, and its errors in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import conninfo
+
+from ifcbase.errors import (
+    IfcbaseError,
+    LedgerError,
+    LedgerUnavailable,
+    SchemaOutdated,
+    error_classes,
+)
+
+#: Port of Supabase's transaction pooler, where prepared statements and LISTEN do not work.
+TRANSACTION_POOLER_PORT = "6543"
+
+
+def connection_options(dsn: str) -> dict[str, Any]:
+    """Keyword arguments for psycopg that suit the server behind the DSN."""
+    options: dict[str, Any] = {"connect_timeout": 10, "application_name": "ifcbase"}
+    if through_transaction_pooler(dsn):
+        options["prepare_threshold"] = None
+    return options
+
+
+def through_transaction_pooler(dsn: str) -> bool:
+    """Whether sessions are shared, so that nothing may outlive a transaction."""
+    return str(conninfo.conninfo_to_dict(dsn).get("port")) == TRANSACTION_POOLER_PORT
+
+
+def connect(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
+    """A new connection on which transactions are opened explicitly. Raises LedgerUnavailable."""
+    with translated():
+        return psycopg.connect(dsn, autocommit=True, **connection_options(dsn))
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn database errors into ours: our own refusals by their code, lost connections, old schema."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _ours(error) from error
+
+
+def _ours(error: psycopg.Error) -> IfcbaseError:
+    state, diag = error.sqlstate or "", error.diag
+    if state.startswith("PT"):
+        known = error_classes().get(diag.message_detail or "", LedgerError)
+        return known(diag.message_primary, hint=diag.message_hint or None)
+    if state in {"42P01", "42883", "3F000"}:
+        return SchemaOutdated(detail=str(error))
+    # Class 08: connection; 57P: shutdown and crash; 25P03: the server ended an idle transaction.
+    if isinstance(error, psycopg.OperationalError) and (
+        not state or state[:2] in {"08", "53"} or state[:3] == "57P"
+    ):
+        return LedgerUnavailable(f"the database cannot be reached: {_first_line(error)}")
+    if isinstance(error, psycopg.InterfaceError) or state == "25P03":
+        return LedgerUnavailable(f"the connection was lost: {_first_line(error)}")
+    return LedgerError(f"the database refused: {_first_line(error)}", detail=str(error))
+
+
+def _first_line(error: psycopg.Error) -> str:
+    return (str(error).strip().splitlines() or ["no reason given"])[0]

@@ -1,0 +1,111 @@
+"""What jobs need of the ledger, whichever way it is reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ifcbase.ifc.inventory import Inventory
+
+Columns = Mapping[str, npt.NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class JobInput:
+    """A file a request names. Models carry the version they are; other inputs only bytes."""
+
+    name: str
+    sha256: str
+    size: int
+    model_version_id: int | None = None
+    model: str | None = None
+    number: int | None = None
+    inventoried: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A try at a job. The token is the lease: without it nothing can be written."""
+
+    token: str = field(repr=False)
+    attempt_id: int
+    number: int
+    job_id: str
+    project_id: int
+    project: str
+    check: str
+    request: dict[str, Any]
+    timeout_s: float
+    memory_mb: int
+    inputs: tuple[JobInput, ...]
+
+
+class Writer(Protocol):
+    """The write API within one attempt. Every call may raise LeaseLost or LedgerUnavailable."""
+
+    def inventory(self, model_version_id: int, inventory: Inventory) -> None:
+        """Store what a model version contains, if it is not stored yet."""
+        ...
+
+    def add_output(self, sha256: str, size: int, name: str) -> None:
+        """Note a file the job made; its bytes are in the files backend already."""
+        ...
+
+    def open_result(self, header: Mapping[str, Any]) -> int:
+        """Open a result; opening it again in this attempt gives the same id."""
+        ...
+
+    def append_rows(self, result: int, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add rows of a kind to an open result."""
+        ...
+
+    def append_sightings(self, result: int, columns: Columns) -> None:
+        """Add the sightings of a clash result, one array per column."""
+        ...
+
+    def finish_result(self, result: int, footer: Mapping[str, Any]) -> int:
+        """Make a result visible; gives the id of the one the job already has, if it has one."""
+        ...
+
+    def finish_job(self, outcome: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        """End the job: its results are stored."""
+        ...
+
+
+class Ledger(Protocol):
+    """One transport of the ledger as a worker uses it."""
+
+    def start_attempt(
+        self, job_id: str, *, worker: str, host: str, lease_s: float
+    ) -> Attempt | None:
+        """Take a queued job; None if there is nothing to take (any more)."""
+        ...
+
+    def heartbeat(self, token: str, progress: Mapping[str, Any] | None = None) -> bool:
+        """Renew the lease; True if the job is to be cancelled. Raises LeaseLost."""
+        ...
+
+    def fail_attempt(
+        self,
+        token: str,
+        *,
+        outcome: str,
+        error: Mapping[str, Any],
+        may_retry: bool,
+        facts: Mapping[str, Any],
+    ) -> str:
+        """End an attempt without a result; gives the state of its job ("queued": deliver again)."""
+        ...
+
+    def writing(self, token: str) -> AbstractContextManager[Writer]:
+        """Store results; where the transport can, all of them at once or none."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,0 +1,179 @@
+"""The ledger over a Postgres connection: the write API in one transaction, rows by binary COPY."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+from psycopg.types.json import Jsonb
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from ifcbase.errors import LedgerUnavailable
+from ifcbase.ifc.inventory import Inventory
+from ifcbase.ledger.connect import connection_options, translated
+from ifcbase.ledger.copying import SIGHTING_COLUMNS, binary_rows
+from ifcbase.ledger.interface import Attempt, Columns, JobInput
+from ifcbase.sqlfiles import queries
+
+_SQL = queries("ifcbase.ledger", "write.sql")
+_Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class PostgresLedger:
+    """One per process; safe to use from several threads."""
+
+    def __init__(self, dsn: str, *, writing_idle_s: float = 60.0) -> None:
+        """``writing_idle_s``: a writer silent for so long inside its transaction loses it."""
+        self.dsn = dsn
+        self._writing_idle_s = writing_idle_s
+        self._pool: ConnectionPool[_Connection] = ConnectionPool(
+            dsn,
+            min_size=0,
+            max_size=4,
+            timeout=10,
+            max_idle=60,
+            kwargs=connection_options(dsn),
+            check=ConnectionPool.check_connection,
+            open=True,
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._pool.close()
+
+    def start_attempt(
+        self, job_id: str, *, worker: str, host: str, lease_s: float
+    ) -> Attempt | None:
+        """See Ledger."""
+        with self._connection() as connection:
+            document = _value(
+                connection,
+                "start_attempt",
+                {"job": job_id, "worker": worker, "host": host, "lease_s": lease_s},
+            )
+        return None if document is None else _attempt(document)
+
+    def heartbeat(self, token: str, progress: Mapping[str, Any] | None = None) -> bool:
+        """See Ledger."""
+        with self._connection() as connection:
+            answer = _value(
+                connection,
+                "heartbeat",
+                {"token": token, "progress": None if progress is None else Jsonb(progress)},
+            )
+        return bool(answer["cancel"])
+
+    def fail_attempt(
+        self,
+        token: str,
+        *,
+        outcome: str,
+        error: Mapping[str, Any],
+        may_retry: bool,
+        facts: Mapping[str, Any],
+    ) -> str:
+        """See Ledger."""
+        with self._connection() as connection:
+            return str(
+                _value(
+                    connection,
+                    "fail_attempt",
+                    {
+                        "token": token,
+                        "outcome": outcome,
+                        "error": Jsonb(error),
+                        "may_retry": may_retry,
+                        "facts": Jsonb(facts),
+                    },
+                )
+            )
+
+    @contextmanager
+    def writing(self, token: str) -> Iterator[_PostgresWriter]:
+        """All that is written inside becomes visible at once, or not at all."""
+        with self._connection() as connection:
+            milliseconds = str(int(self._writing_idle_s * 1000))
+            connection.execute(_SQL["bound_idle"], {"milliseconds": milliseconds})
+            yield _PostgresWriter(connection, token)
+
+    @contextmanager
+    def _connection(self) -> Iterator[_Connection]:
+        try:
+            with translated(), self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout as error:
+            raise LedgerUnavailable(f"the database cannot be reached: {error}") from error
+
+
+class _PostgresWriter:
+    """The write API on the connection of one transaction."""
+
+    def __init__(self, connection: _Connection, token: str) -> None:
+        self._connection = connection
+        self._token = token
+
+    def inventory(self, model_version_id: int, inventory: Inventory) -> None:
+        table = self._call("copy_target", kind="elements")
+        rows = SQL("copy pg_temp.{} from stdin").format(Identifier(table))
+        with self._connection.cursor().copy(rows) as copy:
+            for element in inventory.elements:
+                copy.write_row(
+                    (
+                        element.global_id,
+                        element.n,
+                        element.ifc_class,
+                        element.name,
+                        element.storey,
+                        element.physical,
+                        element.has_representation,
+                    )
+                )
+        self._call("append_copied_inventory", version=model_version_id)
+        facts = {
+            "elements": len(inventory.elements),
+            "schema": inventory.schema,
+            "repeated_ids": inventory.repeated_ids,
+        }
+        self._call("finish_inventory", version=model_version_id, facts=Jsonb(facts))
+
+    def add_output(self, sha256: str, size: int, name: str) -> None:
+        self._call("add_output", sha256=sha256, size=size, name=name)
+
+    def open_result(self, header: Mapping[str, Any]) -> int:
+        return int(self._call("open_result", header=Jsonb(header)))
+
+    def append_rows(self, result: int, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            self._call("append_rows", result=result, kind=kind, rows=Jsonb(rows))
+
+    def append_sightings(self, result: int, columns: Columns) -> None:
+        if not len(columns["a"]):
+            return
+        table = self._call("copy_target", kind="sightings")
+        rows = SQL("copy pg_temp.{} from stdin (format binary)").format(Identifier(table))
+        with self._connection.cursor().copy(rows) as copy:
+            copy.write(binary_rows(columns, SIGHTING_COLUMNS))
+        self._call("append_copied", result=result, kind="sightings")
+
+    def finish_result(self, result: int, footer: Mapping[str, Any]) -> int:
+        return int(self._call("finish_result", result=result, footer=Jsonb(footer)))
+
+    def finish_job(self, outcome: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._call("finish_job", outcome=Jsonb(outcome), facts=Jsonb(facts))
+
+    def _call(self, query: str, **parameters: Any) -> Any:
+        return _value(self._connection, query, {"token": self._token, **parameters})
+
+
+def _value(connection: _Connection, query: str, parameters: Mapping[str, Any]) -> Any:
+    """The single value a query gives."""
+    row = connection.execute(_SQL[query], parameters).fetchone()
+    return row[0] if row else None
+
+
+def _attempt(document: dict[str, Any]) -> Attempt:
+    inputs = tuple(JobInput(**item) for item in document.pop("inputs"))
+    return Attempt(inputs=inputs, **document)
