@@ -235,3 +235,9 @@ def wrapped(request: Request, inputs: Inputs, folder: Path, progress: Progress) 
         int("x")
     except ValueError as error:
         raise ComputeError("the mesh is empty") from error
+
+
+def wait_for_file(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
+    progress("waiting", 0.5)
+    while not (folder / "go").exists():
+        time.sleep(0.01)
