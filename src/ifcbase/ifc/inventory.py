@@ -74,11 +74,11 @@ class Inventory:
         wanted = np.unique(np.fromiter(step_ids, np.int64))
         return np.flatnonzero(np.isin(self._steps, wanted, assume_unique=True)).astype(np.int32)
 
-    def to_json(self) -> str:
-        """Compact columnar JSON; what can be derived (n, the counts of repeats) is not in it."""
+    def to_document(self) -> dict[str, Any]:
+        """Columns for JSON; what can be derived (n, the counts of repeats) is not in them."""
         classes, class_codes = _dictionary([e.ifc_class for e in self.elements])
         storeys, storey_codes = _dictionary([e.storey for e in self.elements])
-        document = {
+        return {
             "format": 1,
             "schema": self.schema,
             "unit_scale": self.unit_scale,
@@ -93,7 +93,17 @@ class Inventory:
             "name": [e.name for e in self.elements],
             "has_representation": [int(e.has_representation) for e in self.elements],
         }
-        return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+    def to_json(self) -> str:
+        """Compact columnar JSON."""
+        return json.dumps(
+            self.to_document(), ensure_ascii=False, allow_nan=False, separators=(",", ":")
+        )
+
+    @classmethod
+    def from_document(cls, document: Any) -> Inventory:
+        """Read what ``to_document`` gave. Raises ReportInvalid naming what is wrong."""
+        return _from_document(document)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Inventory:
@@ -239,7 +249,7 @@ def read_inventory(file: ifcopenshell.file) -> Inventory:
         for row, i, n, name, storey in zip(rows, ids, numbers, names, storeys, strict=True)
     )
     return Inventory(
-        schema=str(file.schema_identifier),
+        schema=str(file.schema),
         unit_scale=scale,
         elements=elements,
         repeated_ids=sum(map(bool, numbers)),

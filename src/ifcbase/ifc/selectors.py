@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from ifcbase.ifc.inventory import Inventory
 
-#: The schemas IfcOpenShell reads, by the names it gives them.
-SCHEMAS = ("IFC2X3", "IFC4", "IFC4X3_ADD2")
+#: The supported schemas, and the names IfcOpenShell has for them.
+SCHEMAS = {"IFC2X3": "IFC2X3", "IFC4": "IFC4", "IFC4X3": "IFC4X3_ADD2"}
 
 #: The same classes under the names they have before and since IFC4X3.
 _RENAMED = {
@@ -112,7 +112,7 @@ def _class_in(schema: str, name: str) -> str | None:
     """The class under its name in a schema, or None if the schema has no such class."""
     from ifcopenshell import ifcopenshell_wrapper
 
-    declarations = ifcopenshell_wrapper.schema_by_name(schema)
+    declarations = ifcopenshell_wrapper.schema_by_name(SCHEMAS[schema])
     for each in (name, _RENAMED.get(name.lower())):
         if each is None:
             continue
@@ -144,7 +144,7 @@ def _matching(
     tree = _parse(selector)
     for token_holder in tree.find_data("ifc_class"):
         name = str(token_holder.children[0])
-        known = _class_in(str(file.schema_identifier), name)
+        known = _class_in(str(file.schema), name)
         if known is not None and known.lower() != name.lower():
             token_holder.children[0] = lark.Token("IFC_CLASS", known)
     facets = Facets(file)
