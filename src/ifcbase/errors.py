@@ -6,7 +6,26 @@ what to do. ``detail`` is for logs and the job's record, never for the sentence 
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class ExitFacts:
+    """How the child process of a check ended: what an attempt's record keeps beside the error."""
+
+    exit_code: int | None
+    #: Name of the signal that ended it ("SIGSEGV"), if one did.
+    signal: str | None
+    #: The last lines it printed, with the stacks of a crash.
+    stderr_tail: str
+    #: Highest resident memory seen, of the child and every process it started, in mebibytes.
+    peak_memory_mb: float
+    #: From handing over the job (or starting the child, if it never took one) to its end.
+    seconds: float
+    cpu_seconds: float
+    #: What the child could take away from itself on this machine, by name of the limit.
+    limits: dict[str, str] = field(default_factory=dict)
 
 
 class IfcbaseError(Exception):
@@ -19,6 +38,8 @@ class IfcbaseError(Exception):
     #: Whether trying the same job again may end differently.
     retryable: ClassVar[bool] = False
     default_hint: ClassVar[str] = "Look at the log for details and report the problem with it."
+    #: Set when the error came out of a child process.
+    facts: ExitFacts | None = None
 
     def __init__(
         self, message: str | None = None, *, hint: str | None = None, detail: str | None = None

@@ -1,0 +1,171 @@
+"""Detection by IfcOpenShell's own tree, as ifcclash does it, guarded where it crashes or loses.
+
+Two calls of the library crash the process or raise nonsense and are never made: an iterator over
+nothing, and a clash of an empty group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+import ifcopenshell
+import ifcopenshell.geom
+import numpy as np
+
+from ifcbase.clash.engine import Contacts, Members, OpenModel
+from ifcbase.clash.report import IntArray, Kind, LeftOut, Measured
+from ifcbase.clash.request import ClashSet, Mode
+from ifcbase.errors import ComputeError
+from ifcbase.progress import Progress
+
+KERNEL = "opencascade"
+TREE = "opencascade.trianglebvh"
+#: World coordinates in metres; triangles of round things are at most a millimetre off.
+SETTINGS = {
+    "use-world-coords": True,
+    "weld-vertices": True,
+    "mesher-linear-deflection": 0.001,
+    "mesher-angular-deflection": 0.5,
+}
+MEASURE_VERSION = "ifcopenshell-tree-1"
+
+#: The tree's numbers for kinds of contact.
+_KINDS = (Kind.PROTRUSION, Kind.PIERCE, Kind.COLLISION, Kind.CLEARANCE)
+
+
+class ReferenceEngine:
+    """One tree holds the shapes of all models; it tells equal ids of two files apart."""
+
+    def __init__(self) -> None:
+        self._tree = ifcopenshell.geom.tree(backend=TREE)
+        self._models: Sequence[OpenModel] = ()
+        # The tree refers to the elements it was given; they must outlive it.
+        self._alive: list[Any] = []
+        self._at: dict[int, tuple[int, int]] = {}
+
+    def prepare(
+        self, models: Sequence[OpenModel], wanted: Sequence[IntArray], progress: Progress
+    ) -> list[dict[int, LeftOut]]:
+        self._models = models
+        left_out = []
+        total = max(1, sum(map(len, wanted)))
+        done = 0
+        for number, (model, indexes) in enumerate(zip(models, wanted, strict=True)):
+            shaped: set[int] = set()
+            for index, element in _shapes(model, indexes):
+                shaped.add(index)
+                self._tree.add_element(element)
+                self._alive.append(element)
+                self._at[model.file.by_id(element.id).identity()] = (number, index)
+                progress("meshing", (done + len(shaped)) / total, model.name)
+            done += len(indexes)
+            missing = np.setdiff1d(indexes, np.fromiter(shaped, np.int64, len(shaped)))
+            left_out.append(_reasons(model, missing.astype(np.int32)))
+        return left_out
+
+    def find(self, clash_set: ClashSet, a: Members, b: Members) -> Contacts:
+        group_a, group_b = self._instances(a), self._instances(b)
+        if not group_a or not group_b:
+            raise ComputeError("a clash of nothing was asked for", detail=clash_set.name)
+        touching = 0
+        if clash_set.mode is Mode.INTERSECTION:
+            found = self._tree.clash_intersection_many(
+                group_a, group_b, tolerance=clash_set.tolerance, check_all=clash_set.check_all
+            )
+        elif clash_set.mode is Mode.CLEARANCE:
+            found = self._tree.clash_clearance_many(
+                group_a, group_b, clearance=clash_set.clearance, check_all=clash_set.check_all
+            )
+        else:
+            crossing = self._tree.clash_collision_many(group_a, group_b, allow_touching=False)
+            with_touch = self._tree.clash_collision_many(group_a, group_b, allow_touching=True)
+            touching = len(self._pairs(with_touch) - self._pairs(crossing))
+            found = with_touch if clash_set.allow_touching else crossing
+        return self._contacts(found, clash_set.mode, touching)
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "name": "reference",
+            "mesher": "ifcopenshell",
+            "kernel": KERNEL,
+            "tree": TREE,
+            "versions": {"ifcopenshell": version("ifcopenshell"), "numpy": version("numpy")},
+            "settings": dict(SETTINGS),
+            "measure_version": MEASURE_VERSION,
+        }
+
+    def _instances(self, members: Members) -> list[Any]:
+        pairs = zip(members.model.tolist(), members.element.tolist(), strict=True)
+        return [
+            self._models[m].file.by_id(self._models[m].inventory.elements[e].step_id)
+            for m, e in pairs
+        ]
+
+    def _pairs(self, found: Sequence[Any]) -> set[frozenset[int]]:
+        return {frozenset((each.a.identity(), each.b.identity())) for each in found}
+
+    def _contacts(self, found: Sequence[Any], mode: Mode, touching: int) -> Contacts:
+        at = [(self._at[each.a.identity()], self._at[each.b.identity()]) for each in found]
+        where = np.array(at, np.int32).reshape(-1, 4)
+        size = len(found)
+        distance = np.fromiter((each.distance for each in found), np.float64, size)
+        measured = Measured.NONE if mode is Mode.COLLISION else Measured.REFERENCE
+        return Contacts(
+            x_model=where[:, 0],
+            x=where[:, 1],
+            y_model=where[:, 2],
+            y=where[:, 3],
+            kind=np.fromiter((_KINDS[each.clash_type] for each in found), np.uint8, size),
+            distance=np.maximum(distance, 0.0),
+            measured=np.full(size, measured, np.uint8),
+            p_x=np.array([list(each.p1) for each in found], np.float64).reshape(-1, 3),
+            p_y=np.array([list(each.p2) for each in found], np.float64).reshape(-1, 3),
+            touching=touching,
+        )
+
+
+def _shapes(model: OpenModel, indexes: IntArray, **settings: bool) -> Any:
+    """(inventory index, shape) for each of the elements of which triangles can be made."""
+    elements = [model.file.by_id(model.inventory.elements[i].step_id) for i in indexes.tolist()]
+    if not elements:
+        return
+    options = ifcopenshell.geom.settings()
+    for name, value in SETTINGS.items():
+        options.set(name, value)
+    for name, value in settings.items():
+        options.set(name.replace("_", "-"), value)
+    # What the kernel says goes to memory, not to the terminal of whoever runs the check.
+    log = ifcopenshell.ifcopenshell_wrapper.logger()
+    log.output_format(log.FMT_INMEMORY)
+    log.verbosity(log.LOG_ERROR)
+    iterator = ifcopenshell.geom.iterator(
+        options, model.file, 1, include=elements, geometry_library=KERNEL, logger=log
+    )
+    if not iterator.initialize():
+        return
+    while True:
+        element = iterator.get()
+        if len(element.geometry.faces):
+            yield model.inventory.index_of(element.id), element
+        if not iterator.next():
+            return
+
+
+def _reasons(model: OpenModel, missing: IntArray) -> dict[int, LeftOut]:
+    """Why elements have no shape: nothing to mesh, consumed by their openings, or a failure."""
+    reasons: dict[int, LeftOut] = {}
+    cut = set(model.relations.host.tolist())
+    suspects = []
+    for index in missing.tolist():
+        if not model.inventory.elements[index].has_representation:
+            reasons[index] = LeftOut.NO_REPRESENTATION
+            continue
+        reasons[index] = LeftOut.NO_GEOMETRY
+        if index in cut:
+            suspects.append(index)
+    uncut = _shapes(model, np.array(suspects, np.int32), disable_opening_subtractions=True)
+    for index, _ in uncut:
+        reasons[index] = LeftOut.EMPTY
+    return reasons
