@@ -1,1 +1,27 @@
-"""Sample buildings with known clashes, in revisions."""
+"""Sample buildings with known clashes, in revisions, and generated ones for load tests."""
+
+from ifcbase.samples.building import build
+from ifcbase.samples.truth import (
+    APART_M,
+    Change,
+    ChangeKind,
+    ContactKind,
+    Planted,
+    Revision,
+    Sample,
+    Schema,
+    Unit,
+)
+
+__all__ = [
+    "APART_M",
+    "Change",
+    "ChangeKind",
+    "ContactKind",
+    "Planted",
+    "Revision",
+    "Sample",
+    "Schema",
+    "Unit",
+    "build",
+]

@@ -1,0 +1,2 @@
+-- The extensions this server could install.
+SELECT name FROM pg_available_extensions

@@ -1,0 +1,2 @@
+-- The extensions this database uses.
+SELECT extname FROM pg_extension ORDER BY extname
