@@ -114,9 +114,9 @@ def variable_of(name: str) -> str:
     return alias if isinstance(alias, str) else PREFIX + name.upper()
 
 
-def _secrets_from_files() -> dict[str, str]:
+def _secrets_from_files() -> dict[str, Any]:
     """Values of secrets given as ``X_FILE``."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, field in Settings.model_fields.items():
         if "SecretStr" not in str(field.annotation):
             continue

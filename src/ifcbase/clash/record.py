@@ -141,7 +141,7 @@ def _selections(report: ClashReport, sides: Sides) -> list[dict[str, Any]]:
         file = report.files[side.file]
         chosen = {int(index) for index in side.selected}
         if side.mode is SelectMode.EXCLUDE:
-            chosen = {i for i, e in enumerate(file.inventory.elements) if e.physical} - chosen
+            chosen = {int(index) for index in file.inventory.physical()} - chosen
         keys = [file.inventory.elements[index] for index in sorted(chosen)]
         rows[file.name, side.selector] = {
             "input": file.name,

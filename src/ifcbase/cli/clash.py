@@ -109,7 +109,9 @@ def clash(
 
     settings = get_settings()
     if submit_:
-        code = _submit(settings, request, paths, _streams(model or []), project, wait, output, as_json)
+        code = _submit(
+            settings, request, paths, _streams(model or []), project, wait, output, as_json
+        )
     elif model:
         raise RequestInvalid("--model goes with --submit")
     else:

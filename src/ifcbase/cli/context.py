@@ -31,9 +31,8 @@ def database(settings: Settings) -> str:
     server = EmbeddedPostgres(settings.home)
     if settings.embedded:
         return server.ensure_running()
-    running = server.running_dsn()
-    if running:
-        return running
+    if server.status().running:
+        return server.dsn()
     raise ConfigError(
         "no database: DATABASE_URL is not set and the embedded Postgres is not running",
         hint="Set DATABASE_URL, or start the embedded stack with `make up`.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ifcbase import samples
 from ifcbase.cli import context, waiting
@@ -41,22 +41,31 @@ def demo() -> None:
     workers.start()
     out.print("2. two workers are up")
     try:
-        with tempfile.TemporaryDirectory(prefix="ifcbase-demo-") as folder, connect(dsn) as connection:
+        with (
+            tempfile.TemporaryDirectory(prefix="ifcbase-demo-") as folder,
+            connect(dsn) as connection,
+        ):
+            revisions: tuple[Literal["A", "B"], ...] = ("A", "B")
             jobs = {
                 revision: _check(settings, connection, dsn, Path(folder), revision)
-                for revision in ("A", "B")
+                for revision in revisions
             }
             results = {
-                revision: _wait(connection, job, revision, workers) for revision, job in jobs.items()
+                revision: _wait(connection, job, revision, workers)
+                for revision, job in jobs.items()
             }
-            _show(settings, connection, results)
+            _show(connection, results)
     finally:
         workers.stop()
     _where(settings, time.monotonic() - began)
 
 
 def _check(
-    settings: Settings, connection: Connection, dsn: str, folder: Path, revision: str
+    settings: Settings,
+    connection: Connection,
+    dsn: str,
+    folder: Path,
+    revision: Literal["A", "B"],
 ) -> str:
     """Write a revision of the sample building and submit its clash check; gives the job."""
     sample = samples.build(folder / revision, revision=revision)
@@ -99,9 +108,7 @@ def _wait(
     return found
 
 
-def _show(
-    settings: Settings, connection: Connection, results: dict[str, dict[str, dict[str, Any]]]
-) -> None:
+def _show(connection: Connection, results: dict[str, dict[str, dict[str, Any]]]) -> None:
     out = console()
     rows = []
     appeared: list[dict[str, Any]] = []
@@ -120,7 +127,15 @@ def _show(
                  f"{len(new - old)} new, {len(old - new)} gone" if revision == "B" else "")
             )  # fmt: skip
     out.print()
-    columns = ["result", "clash set", "revision", "clashes", "verdict", "elements tested", "against A"]
+    columns = [
+        "result",
+        "clash set",
+        "revision",
+        "clashes",
+        "verdict",
+        "elements tested",
+        "against A",
+    ]
     out.print(table("Results of both revisions", columns, rows, right=["result", "clashes"]))
     out.print()
     out.print(contacts_table(f"Appeared in revision B ({len(appeared)})", appeared))

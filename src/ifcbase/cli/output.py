@@ -48,7 +48,9 @@ def table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()
 ) -> Table:
     """A table of plain values; nothing in them is read as markup."""
-    made = Table(title=escape(title), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    made = Table(
+        title=escape(title), title_justify="left", header_style="bold", box=None, pad_edge=False
+    )
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:

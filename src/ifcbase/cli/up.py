@@ -34,14 +34,14 @@ def up(
     server = EmbeddedPostgres(settings.home)
     if own:
         status = server.status()
-        out.print(f"Postgres {status.major} on 127.0.0.1:{status.port}, data in {status.data_folder}")
+        out.print(f"Postgres {status.major} on 127.0.0.1:{status.port}, data in {status.data}")
     out.print(f"{workers} workers, logs in {settings.home / 'logs'}")
     out.print("ready: submit with `ifcbase clash … --submit`, look with `ifcbase results list`")
     out.print("stop with Ctrl-C")
     try:
         while not stop.wait(2.0):
-            for number in processes.watch():
-                out.print(f"worker {number + 1} had ended and was started again")
+            for each in processes.watch():
+                out.print(f"worker {each + 1} had ended and was started again")
             try:
                 context.revive(settings)
             except IfcbaseError as error:

@@ -27,6 +27,7 @@ MAX_ID = 64
 class Element(NamedTuple):
     """One product of a model; (global_id, n) is its key within the model, step_id within the file.
 
+    ``physical`` elements are those that "all elements" means: no openings, no spaces.
     ``global_id`` starts with "~" where the file gives none; see ``synthetic_id``.
     """
 
@@ -37,6 +38,7 @@ class Element(NamedTuple):
     name: str | None
     storey: str | None
     has_representation: bool
+    physical: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,11 @@ class Inventory:
         wanted = np.unique(np.fromiter(step_ids, np.int64))
         return np.flatnonzero(np.isin(self._steps, wanted, assume_unique=True)).astype(np.int32)
 
+    def physical(self) -> npt.NDArray[np.int32]:
+        """Indexes of the elements that "all elements" means."""
+        flags = np.fromiter((e.physical for e in self.elements), np.bool_, len(self.elements))
+        return np.flatnonzero(flags).astype(np.int32)
+
     def to_document(self) -> dict[str, Any]:
         """Columns for JSON; what can be derived (n, the counts of repeats) is not in them."""
         classes, class_codes = _dictionary([e.ifc_class for e in self.elements])
@@ -92,6 +99,7 @@ class Inventory:
             "storey": storey_codes,
             "name": [e.name for e in self.elements],
             "has_representation": [int(e.has_representation) for e in self.elements],
+            "physical": [int(e.physical) for e in self.elements],
         }
 
     def to_json(self) -> str:
@@ -198,10 +206,10 @@ def _from_document(document: Any) -> Inventory:
     names = document.get("name")
     _check(isinstance(names, list) and len(names) == size, "name")
     _check(all(n is None or (type(n) is str and _is_name(n)) for n in names), "name")
-    flags = _column(document, "has_representation", int, size)
-    _check(set(flags) <= {0, 1}, "has_representation")
+    flags = _flags(document, "has_representation", size)
+    physical = _flags(document, "physical", size)
     numbers = number_repeats(ids)
-    rows = zip(steps, ids, numbers, classes, names, storeys, map(bool, flags), strict=True)
+    rows = zip(steps, ids, numbers, classes, names, storeys, flags, physical, strict=True)
     return Inventory(
         schema=schema,
         unit_scale=float(scale),
@@ -210,6 +218,12 @@ def _from_document(document: Any) -> Inventory:
         synthetic_ids=_count(document, "synthetic_ids", size),
         cleaned_names=_count(document, "cleaned_names", 2 * size),
     )
+
+
+def _flags(document: dict[str, Any], key: str, size: int) -> list[bool]:
+    values = _column(document, key, int, size)
+    _check(set(values) <= {0, 1}, key)
+    return [bool(value) for value in values]
 
 
 def _is_name(text: str) -> bool:
@@ -245,7 +259,9 @@ def read_inventory(file: ifcopenshell.file) -> Inventory:
             column.append(None if text is None else text[:MAX_NAME])
     numbers = number_repeats(ids)
     elements = tuple(
-        Element(row.step_id, i, n, row.ifc_class, name, storey, row.has_representation)
+        Element(
+            row.step_id, i, n, row.ifc_class, name, storey, row.has_representation, row.physical
+        )
         for row, i, n, name, storey in zip(rows, ids, numbers, names, storeys, strict=True)
     )
     return Inventory(

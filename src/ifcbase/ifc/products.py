@@ -42,6 +42,7 @@ class ProductRow(NamedTuple):
     tag: str | None
     storey: str | None
     has_representation: bool
+    physical: bool
 
 
 def read_products(file: ifcopenshell.file) -> tuple[float, list[ProductRow]]:
@@ -60,9 +61,15 @@ def read_products(file: ifcopenshell.file) -> tuple[float, list[ProductRow]]:
                 tag=getattr(product, "Tag", None),
                 storey=storeys.of(product.id()),
                 has_representation=has_body(product),
+                physical=is_physical(product),
             )
         )
     return unit_scale(file), rows
+
+
+def is_physical(product: ifcopenshell.entity_instance) -> bool:
+    """True for what "all elements" means: an IfcElement that is no opening or other feature."""
+    return bool(product.is_a("IfcElement") and not product.is_a("IfcFeatureElement"))
 
 
 def unit_scale(file: ifcopenshell.file) -> float:

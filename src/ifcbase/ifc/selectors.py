@@ -58,9 +58,7 @@ def select(
         matched = _matching(file, inventory, selector)
     if mode == "i":
         return matched
-    physical = inventory.indexes_of(e.id() for e in file.by_type("IfcElement"))
-    features = inventory.indexes_of(e.id() for e in file.by_type("IfcFeatureElement"))
-    return np.setdiff1d(np.setdiff1d(physical, features), matched).astype(np.int32)
+    return np.setdiff1d(inventory.physical(), matched).astype(np.int32)
 
 
 def unknown_classes(schema: str, selector: str) -> list[str]:

@@ -20,9 +20,7 @@ def list_results(
     connection: Connection, project: str, *, clash_set: str | None = None, limit: int = 20
 ) -> list[dict[str, Any]]:
     """Headers of the latest clash results, newest first, each with what its sides tested."""
-    return _rows(
-        connection, "results", project=project, set=clash_set, id=None, limit=limit
-    )
+    return _rows(connection, "results", project=project, set=clash_set, id=None, limit=limit)
 
 
 def show_result(connection: Connection, project: str, result: int) -> dict[str, Any]:
