@@ -182,6 +182,12 @@ def _submit(
     unknown = set(streams) - {path.resolve() for path in paths.values()}
     if unknown:
         raise RequestInvalid(f"--model names {unknown.pop()}, which is on neither side")
+    names = _short_names(paths)
+    document = request.model_dump(mode="json")
+    for each in document["clash_sets"]:
+        for source in each["a"] + each["b"]:
+            source["file"] = names[source["file"]]
+    given = {names[n]: Given(path, streams.get(path.resolve())) for n, path in paths.items()}
     with context.ledger_connection() as (_, connection):
         accepted = submit(
             connection,
@@ -189,8 +195,8 @@ def _submit(
             LocalFiles(settings.files_folder),
             settings,
             "clash",
-            request.model_dump(mode="json"),
-            {name: Given(path, streams.get(path.resolve())) for name, path in paths.items()},
+            document,
+            given,
             project=project,
         )
         if not as_json:
@@ -209,6 +215,15 @@ def _submit(
             files = LocalFiles(settings.files_folder)
             shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), output)
     return code
+
+
+def _short_names(paths: dict[str, Path]) -> dict[str, str]:
+    """What the ledger calls each file: its bare name, where that tells them apart.
+
+    Others read the results: where a model lay on this machine means nothing to them.
+    """
+    often = Counter(path.name for path in paths.values())
+    return {name: path.name if often[path.name] == 1 else name for name, path in paths.items()}
 
 
 def _run(
