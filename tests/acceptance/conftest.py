@@ -89,7 +89,7 @@ def stand(server: ServerState, tmp_path: Path) -> Iterator[Stand]:
     home = tmp_path / "home"
     home.mkdir()
     with _database(server) as dsn:
-        yield Stand(home, dsn, dict(QUICK))
+        yield Stand(home, dsn, dict(QUICK), server.admin_dsn("template1"))
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from typing import Any
 
 import psutil
 import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from ifcbase.files.local import LocalFiles
@@ -86,6 +88,8 @@ class Stand:
     home: Path
     dsn: str | None
     variables: dict[str, str] = field(default_factory=dict)
+    #: Of the superuser, for another database of the same server.
+    admin_dsn: str = ""
     workers: int = 0
 
     def environment(self, **extra: str) -> dict[str, str]:
@@ -178,6 +182,21 @@ class Stand:
     def connection(self) -> Iterator[psycopg.Connection[Any]]:
         with psycopg.connect(self.database(), autocommit=True) as connection:
             yield connection
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """A time in which the database refuses everybody."""
+        name = sql.Identifier(str(conninfo_to_dict(self.database())["dbname"]))
+        with psycopg.connect(self.admin_dsn, autocommit=True) as admin:
+            admin.execute(sql.SQL("alter database {} allow_connections false").format(name))
+            admin.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s",
+                [conninfo_to_dict(self.database())["dbname"]],
+            )
+            try:
+                yield
+            finally:
+                admin.execute(sql.SQL("alter database {} allow_connections true").format(name))
 
     def query(self, text: str, *parameters: Any) -> list[dict[str, Any]]:
         with self.connection() as connection, connection.cursor(row_factory=dict_row) as cursor:

@@ -23,9 +23,9 @@ def migrate(as_json: JsonOption = False) -> None:
         print_json({"applied": applied})
     elif applied:
         for name in applied:
-            console().print(f"applied {name}")
+            console().say(f"applied {name}")
     else:
-        console().print("nothing to do: the database is up to date")
+        console().say("nothing to do: the database is up to date")
 
 
 @app.command("status")
@@ -40,7 +40,7 @@ def status(as_json: JsonOption = False) -> None:
     console().print(table("Migrations", ["version", "name", "state"], rows))
     if context.embedded_in_use(settings):
         server = EmbeddedPostgres(settings.home).status()
-        console().print(
+        console().say(
             f"\nembedded Postgres {server.major}, port {server.port}, data in {server.data}"
         )
 
@@ -55,4 +55,4 @@ def url() -> None:
 def stop() -> None:
     """Stop the embedded Postgres."""
     EmbeddedPostgres(get_settings().home).stop()
-    console().print("the embedded Postgres is stopped")
+    console().say("the embedded Postgres is stopped")

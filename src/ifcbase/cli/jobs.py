@@ -69,10 +69,10 @@ def show(job: JobArgument, as_json: JsonOption = False) -> None:
         print_json(found)
         return
     out = console()
-    out.print(f"job {found['id']}: {found['check']}, [bold]{found['state']}[/]", soft_wrap=True)
+    out.say(f"job {found['id']}: {found['check']}, {found['state']}", style="bold")
     if found["error"]:
-        out.print(found["error"]["message"], markup=False)
-        out.print(found["error"]["hint"], style="dim", markup=False)
+        out.say(found["error"]["message"])
+        out.say(found["error"]["hint"], style="dim")
     rows: list[tuple[Any, ...]] = [
         (i["name"], i["model"], i["number"], i["sha256"][:12]) for i in found["inputs"]
     ]
@@ -95,7 +95,7 @@ def cancel(job: JobArgument) -> None:
     """Cancel a job; a running one stops within two seconds."""
     with context.ledger_connection() as (_, connection):
         state = submit.cancel_job(connection, submit.full_id(connection, job))
-    console().print(f"the job is {state}")
+    console().say(f"the job is {state}")
 
 
 @app.command("requeue")
@@ -104,7 +104,7 @@ def requeue(job: JobArgument) -> None:
     engine = ProcrastinateEngine(context.database(get_settings()))
     with context.ledger_connection() as (_, connection):
         submit.requeue_job(connection, engine, submit.full_id(connection, job))
-    console().print("the job is queued")
+    console().say("the job is queued")
 
 
 @app.command("wait")

@@ -77,7 +77,7 @@ class Runner:
 
     def _compute(self, attempt: Attempt, folder: Path, lease: _Lease) -> SandboxResult:
         check = check_named(attempt.check)
-        inputs = {}
+        inputs: dict[str, Path] = {}
         for number, given in enumerate(attempt.inputs):
             # A name of our own: the child needs the suffix, and no name a client chose.
             suffix = Path(given.name).suffix.lower()
@@ -102,6 +102,11 @@ class Runner:
         except JobCancelled:
             if lease.lost.is_set():
                 raise LeaseLost from None
+            raise
+        except IfcbaseError as error:
+            # People know their files by the names they gave them.
+            for name, link in inputs.items():
+                error.message = error.message.replace(link.name, Path(name).name)
             raise
 
     def _store(self, attempt: Attempt, folder: Path, result: SandboxResult) -> None:

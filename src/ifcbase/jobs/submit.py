@@ -87,12 +87,14 @@ def submit(
         check_file(given[name].path)
 
     project = project or settings.project
+    with translated():
+        # Before any byte is kept for a project that is not there.
+        project_id = project_named(connection, project)
     stored = {name: files.put(project, given[name].path) for name in names}
     streams = {name: given[name].model or stream_name(given[name].path.name) for name in names}
     _refuse_two_versions(streams, {name: file.sha256 for name, file in stored.items()})
 
     with translated(), connection.transaction():
-        project_id = project_named(connection, project)
         inputs, versions = [], {}
         for name in names:
             file, model = stored[name], streams[name]
