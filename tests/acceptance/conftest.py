@@ -66,12 +66,12 @@ def server() -> Iterator[ServerState]:
 
 
 @contextmanager
-def _database(server: ServerState) -> Iterator[str]:
+def _database(server: ServerState, template: str = "postgres") -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(server.admin_dsn("template1"), autocommit=True) as connection:
         connection.execute(
-            sql.SQL("create database {} owner postgres template postgres").format(
-                sql.Identifier(name)
+            sql.SQL("create database {} owner postgres template {}").format(
+                sql.Identifier(name), sql.Identifier(template)
             )
         )
     try:
@@ -90,6 +90,13 @@ def stand(server: ServerState, tmp_path: Path) -> Iterator[Stand]:
     home.mkdir()
     with _database(server) as dsn:
         yield Stand(home, dsn, dict(QUICK), server.admin_dsn("template1"))
+
+
+@pytest.fixture
+def empty(server: ServerState, tmp_path: Path) -> Iterator[Stand]:
+    """A home and a database in which nothing is."""
+    with _database(server, "template0") as dsn:
+        yield Stand(tmp_path, dsn)
 
 
 @pytest.fixture(scope="module")

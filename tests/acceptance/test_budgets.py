@@ -183,7 +183,7 @@ def test_a_worker_can_be_stopped_during_an_outage(
     child = stand.wait_held(job)
     with stand.outage():
         worker.process.terminate()
-        assert worker.process.wait(20) == 0
+        assert worker.process.wait(30) == 0
         assert not alive(child)
     stand.no_fault()
     with stand.worker():

@@ -91,20 +91,29 @@ def show(job: JobArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command("cancel")
-def cancel(job: JobArgument) -> None:
+def cancel(job: JobArgument, as_json: JsonOption = False) -> None:
     """Cancel a job; a running one stops within two seconds."""
     with context.ledger_connection() as (_, connection):
-        state = submit.cancel_job(connection, submit.full_id(connection, job))
-    console().say(f"the job is {state}")
+        job_id = submit.full_id(connection, job)
+        state = submit.cancel_job(connection, job_id)
+    _changed(job_id, state, as_json)
 
 
 @app.command("requeue")
-def requeue(job: JobArgument) -> None:
+def requeue(job: JobArgument, as_json: JsonOption = False) -> None:
     """Let a failed or cancelled job try again."""
     engine = ProcrastinateEngine(context.database(get_settings()))
     with context.ledger_connection() as (_, connection):
-        submit.requeue_job(connection, engine, submit.full_id(connection, job))
-    console().say("the job is queued")
+        job_id = submit.full_id(connection, job)
+        submit.requeue_job(connection, engine, job_id)
+    _changed(job_id, "queued", as_json)
+
+
+def _changed(job_id: str, state: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"job_id": job_id, "state": state})
+    else:
+        console().say(f"the job is {state}")
 
 
 @app.command("wait")
