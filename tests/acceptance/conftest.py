@@ -66,11 +66,12 @@ def server() -> Iterator[ServerState]:
 
 
 @contextmanager
-def _database(server: ServerState, template: str = "postgres") -> Iterator[str]:
+def new_database(server: ServerState, template: str = "postgres") -> Iterator[str]:
+    """A database as the template is, migrated unless told otherwise; gives its connection string."""
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(server.admin_dsn("template1"), autocommit=True) as connection:
         connection.execute(
-            sql.SQL("create database {} owner postgres template {}").format(
+            sql.SQL("create database {} owner postgres template {} strategy file_copy").format(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
@@ -88,14 +89,14 @@ def stand(server: ServerState, tmp_path: Path) -> Iterator[Stand]:
     """A home and a migrated database of this test's own, with leases of three seconds."""
     home = tmp_path / "home"
     home.mkdir()
-    with _database(server) as dsn:
+    with new_database(server) as dsn:
         yield Stand(home, dsn, dict(QUICK), server.admin_dsn("template1"))
 
 
 @pytest.fixture
 def empty(server: ServerState, tmp_path: Path) -> Iterator[Stand]:
     """A home and a database in which nothing is."""
-    with _database(server, "template0") as dsn:
+    with new_database(server, "template0") as dsn:
         yield Stand(tmp_path, dsn)
 
 
@@ -103,7 +104,7 @@ def empty(server: ServerState, tmp_path: Path) -> Iterator[Stand]:
 def service(server: ServerState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """A home and a database for the tests of a module, with one worker that runs all the time."""
     home = tmp_path_factory.mktemp("service")
-    with _database(server) as dsn:
+    with new_database(server) as dsn:
         stand = Stand(home, dsn, {"IFCBASE_HEARTBEAT_S": "0.2", "IFCBASE_REAP_S": "1"})
         with stand.worker():
             yield stand

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,18 @@ from ifcbase.cli import main
 from ifcbase.errors import IfcbaseError
 from ifcbase.samples import Sample
 from ifcbase.settings import get_settings
+from ifcbase.stack.state import ServerState
+from tests.acceptance.conftest import new_database
 from tests.acceptance.stand import Run, Stand, two_sided
 
 Call = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def stand(server: ServerState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    """One for all: every test asserts that nothing has happened in it."""
+    with new_database(server) as dsn:
+        yield Stand(tmp_path_factory.mktemp("refusing"), dsn)
 
 
 @pytest.fixture
@@ -89,7 +98,7 @@ OPTIONS: dict[str, tuple[list[str], str, str]] = {
     "no-clearance": (["--mode", "clearance"], "request-invalid", "clearance"),
     "nan": (["--tolerance", "nan"], "request-invalid", "tolerance"),
     "mode": (["--mode", "guess"], "request-invalid", "mode"),
-    "number": (["--tolerance", "wide"], "request-invalid", "wide"),
+    "number": (["--tolerance", "wide"], "request-invalid", "--tolerance"),
     "option": (["--frobnicate"], "request-invalid", "--frobnicate"),
     "coverage": (["--min-coverage", "2"], "request-invalid", "min_coverage"),
     "stray": (["stray.ifc"], "request-invalid", "stray.ifc"),

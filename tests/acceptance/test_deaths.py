@@ -259,7 +259,7 @@ def test_a_worker_that_falls_asleep_while_storing_loses_its_transaction(
     stand: Stand, sample: Sample
 ) -> None:
     """Its open transaction locks the attempt; the server ends it, so that others get the job."""
-    with stand.worker() as sleeper:
+    with stand.worker(IFCBASE_LEASE_S="1.5") as sleeper:
         with stand.connection() as blocker, blocker.transaction(force_rollback=True):
             blocker.execute("lock table clash.coverage in exclusive mode")
             job = submit(stand, sample)
