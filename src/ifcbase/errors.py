@@ -116,7 +116,7 @@ class FileEmpty(InputError):
 class NotIfc(InputError):
     code = "not-ifc"
     title = "The file is not an IFC model"
-    default_hint = "Give an IFC file in STEP form: its first line is ISO-10303-21;"
+    default_hint = "Give an IFC file in STEP form, whose first line is `ISO-10303-21;`."
 
 
 class IfcTruncated(InputError):
@@ -140,7 +140,7 @@ class SchemaUnsupported(InputError):
 class SelectorInvalid(InputError):
     code = "selector-invalid"
     title = "The selector cannot be understood"
-    default_hint = "Selectors look like: IfcWall, IfcSlab  or  IfcWall, Name=/W.*/"
+    default_hint = "Selectors look like `IfcWall, IfcSlab` or `IfcWall, Name=/W.*/`."
 
 
 class RequestInvalid(InputError):

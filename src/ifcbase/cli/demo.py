@@ -50,7 +50,7 @@ def demo() -> None:
                 revision: _check(settings, connection, dsn, Path(folder), revision)
                 for revision in revisions
             }
-            results = {
+            results: dict[str, dict[str, dict[str, Any]]] = {
                 revision: _wait(connection, job, revision, workers)
                 for revision, job in jobs.items()
             }
