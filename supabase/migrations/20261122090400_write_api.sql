@@ -297,14 +297,25 @@ create function clash.take_sightings(result clash.results) returns void
 language plpgsql set search_path = '' as $$
 begin
   analyze pg_temp.incoming_sightings;
-  insert into clash.pairs (project_id, set_id, a_element, b_element)
-  select distinct result.project_id, result.set_id,
-         least(a.element_id, b.element_id), greatest(a.element_id, b.element_id)
-    from pg_temp.incoming_sightings i
-    join clash.result_elements a on a.result_id = result.id and a.ref = i.a
-    join clash.result_elements b on b.result_id = result.id and b.ref = i.b
-   order by 3, 4 -- one order for all writers, so that two results never wait for each other
-  on conflict do nothing;
+  -- One writer of a chain at a time: each new pair is one finding.
+  perform 1 from clash.sets s where s.id = result.set_id for update;
+  with seen as (
+    select distinct least(a.element_id, b.element_id) as a_element,
+           greatest(a.element_id, b.element_id) as b_element
+      from pg_temp.incoming_sightings i
+      join clash.result_elements a on a.result_id = result.id and a.ref = i.a
+      join clash.result_elements b on b.result_id = result.id and b.ref = i.b
+  ), fresh as materialized (
+    select nextval(pg_get_serial_sequence('core.findings', 'id')) as id, s.a_element, s.b_element
+      from seen s
+     where not exists (select from clash.pairs p where p.set_id = result.set_id
+                        and p.a_element = s.a_element and p.b_element = s.b_element)
+  ), found as (
+    insert into core.findings (id, project_id, check_name)
+    select f.id, result.project_id, 'clash' from fresh f
+  )
+  insert into clash.pairs (id, project_id, set_id, a_element, b_element)
+  select f.id, result.project_id, result.set_id, f.a_element, f.b_element from fresh f;
   insert into clash.sightings (result_id, pair_id, distance, p1x, p1y, p1z, p2x, p2y, p2z,
                                smart_group, a_position, b_position, kind, measured, flipped)
   select result.id, p.id, i.distance, i.p1x, i.p1y, i.p1z, i.p2x, i.p2y, i.p2z,
@@ -419,7 +430,8 @@ begin
     related_left_out = coalesce((footer ->> 'related_left_out')::int, 0),
     touching = coalesce((footer ->> 'touching')::int, 0),
     warnings = coalesce((select array_agg(w) from jsonb_array_elements_text(footer -> 'warnings') w), '{}'),
-    engine = footer -> 'engine', output_sha256 = footer ->> 'output_sha256'
+    engine = footer -> 'engine', incomplete = footer ->> 'incomplete',
+    measure_version = footer -> 'engine' ->> 'measure_version', output_sha256 = footer ->> 'output_sha256'
     where r.id = result.id;
   perform clash.link_chain(result.set_id);
   delete from clash.result_elements e where e.result_id = result.id;
