@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ifcbase.errors import ComputeError, NotIfc
+from ifcbase.errors import NotIfc
 from ifcbase.progress import Progress
 
 Request = dict[str, Any]
@@ -230,14 +230,16 @@ def forked_pipe_holder(request: Request, inputs: Inputs, folder: Path, progress:
         time.sleep(600)
 
 
-def wrapped(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
-    try:
-        int("x")
-    except ValueError as error:
-        raise ComputeError("the mesh is empty") from error
-
-
 def wait_for_file(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
     progress("waiting", 0.5)
     while not (folder / "go").exists():
         time.sleep(0.01)
+
+
+def endless_log(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
+    """Write a hundred mebibytes of log in two seconds, and tell the log's length at the end."""
+    for _ in range(100):
+        os.write(2, b"chatter " * (1 << 17))
+        time.sleep(0.02)
+    os.write(2, b"last words")
+    write(folder, size=os.fstat(2).st_size)

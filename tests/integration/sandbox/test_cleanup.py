@@ -26,8 +26,6 @@ from tests.integration.sandbox.conftest import (
     result_of,
 )
 
-ROOT = Path(__file__).resolve().parents[3]
-
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10) -> bool:
     until = time.monotonic() + seconds
@@ -219,7 +217,7 @@ else:
 def start_parent(folder: Path, name: str, **request: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", PARENT, str(folder), name, json.dumps(request)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -297,7 +295,7 @@ sandbox.close()
 """
     subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program, str(work), str(folder)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         check=True,
         timeout=60,
     )
