@@ -139,11 +139,13 @@ def hog_address_space(request: Request, inputs: Inputs, folder: Path, progress: 
 
 
 def grandchildren(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
-    """Leave two processes behind, one of them in a session of its own, and end as told."""
+    """Leave three processes behind that try to get away, each another way, and end as told."""
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    command = [sys.executable, "-c", code]
     started = [
-        subprocess.Popen([sys.executable, "-c", code], start_new_session=own)
-        for own in (False, True)
+        subprocess.Popen(command),
+        subprocess.Popen(command, start_new_session=True),
+        subprocess.Popen(command, process_group=0, env={}),
     ]
     write(folder, pids=[process.pid for process in started])
     progress("started", 0.5)
