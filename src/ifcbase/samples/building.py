@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ifcbase.errors import RequestInvalid
-from ifcbase.samples.fabric import architecture, services, structure
+from ifcbase.samples.fabric import services, structure
+from ifcbase.samples.finishes import architecture
 from ifcbase.samples.plan import MODELS, Contact, Edit, Opening, Part, Plan
 from ifcbase.samples.planted import plant
 from ifcbase.samples.shapes import Vector, shaken, shifted
