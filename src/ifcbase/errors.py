@@ -204,6 +204,13 @@ class SchemaOutdated(LedgerError):
     default_hint = "Run `ifcbase db migrate`."
 
 
+class ProgramOutdated(LedgerError):
+    code = "program-outdated"
+    title = "The database is newer than this program"
+    http_status = 503
+    default_hint = "Install the ifcbase release that last migrated this database, or a later one."
+
+
 class NotFound(LedgerError):
     code = "not-found"
     title = "There is no such thing"
