@@ -165,7 +165,13 @@ class EmbeddedPostgres:
             cluster.clear_leftovers()
             state = self._start(state, cluster)
         if not state.ready:
-            make_role(state.admin_dsn(), state.password)
+            try:
+                make_role(state.admin_dsn(), state.password)
+            except psycopg.Error as error:
+                raise StackError(
+                    f"the application's role could not be made: {error}",
+                    hint=f"The server's log is in {cluster.log}",
+                ) from error
             state = replace(state, ready=True)
             write_state(self.state_file, state)
         if not answers(state):
@@ -183,6 +189,8 @@ class EmbeddedPostgres:
             if major is not None:
                 binaries = programs_for(find_binaries(major), user)
                 Cluster(binaries, folder, path.name, user).stop()
+            shutil.rmtree(path)
+        for path in folder.glob("dump-*"):
             shutil.rmtree(path)
 
     # --- inside ----------------------------------------------------------------------------------
@@ -275,7 +283,7 @@ def answers(state: ServerState) -> bool:
     """Whether the server answers a query. Only the real one can: scram proves both sides."""
     try:
         with psycopg.connect(
-            state.dsn(), connect_timeout=5, require_auth="scram-sha-256", autocommit=True
+            state.dsn(), connect_timeout=3, require_auth="scram-sha-256", autocommit=True
         ) as connection:
             connection.execute("SELECT 1")
     except psycopg.OperationalError as error:

@@ -89,9 +89,11 @@ def make_home(home: Path, user: ServerUser | None) -> Path:
     folder = home / "postgres"
     try:
         for part in (home, folder):
-            if not part.exists():
+            try:
                 part.mkdir(parents=True)
-                part.chmod(0o700 if user is None else 0o711)
+            except FileExistsError:
+                continue  # its mode is its owner's affair
+            part.chmod(0o700 if user is None else 0o711)
     except PermissionError as error:
         raise StackError(
             f"{folder} cannot be made: {error.strerror}",

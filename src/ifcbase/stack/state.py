@@ -8,6 +8,7 @@ import secrets
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from ifcbase.errors import StackError
 from ifcbase.stack.cluster import ADMIN, HOST
@@ -30,11 +31,14 @@ class ServerState:
 
     def dsn(self, database: str = DATABASE) -> str:
         """The application's connection string."""
-        return f"postgresql://{ROLE}:{self.password}@{HOST}:{self.port}/{database}"
+        return self._dsn(ROLE, self.password, database)
 
     def admin_dsn(self, database: str = DATABASE) -> str:
         """The superuser's connection string."""
-        return f"postgresql://{ADMIN}:{self.admin_password}@{HOST}:{self.port}/{database}"
+        return self._dsn(ADMIN, self.admin_password, database)
+
+    def _dsn(self, role: str, password: str, database: str) -> str:
+        return f"postgresql://{role}:{password}@{HOST}:{self.port}/{quote(database, safe='')}"
 
 
 def read_state(path: Path) -> ServerState | None:

@@ -78,6 +78,10 @@ def upgrade(
                 programs_for(binaries, old.user), old.folder, f"pg-{binaries.major}.part", old.user
             )
             report = _move(server.state_file, state, old, new, progress)
+        except psycopg.Error as error:
+            raise StackError(
+                "the upgrade failed; the old data stays in use", detail=str(error)
+            ) from error
         finally:
             # The new server after success, the old one after failure.
             if ran:
