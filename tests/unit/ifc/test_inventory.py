@@ -43,6 +43,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
             draw(st.none() | SAFE),
             draw(st.none() | SAFE),
             draw(st.booleans()),
+            draw(st.booleans()),
         )
         for step, global_id, n in zip(steps, ids, numbers, strict=True)
     )
@@ -79,8 +80,8 @@ def test_keys_never_repeat(ids: list[str]) -> None:
 
 def _document() -> dict[str, Any]:
     elements = (
-        Element(5, "X", 0, "IfcWall", "a", "L1", True),
-        Element(9, "X", 1, "IfcSlab", None, None, False),
+        Element(5, "X", 0, "IfcWall", "a", "L1", True, True),
+        Element(9, "X", 1, "IfcSlab", None, None, False, False),
     )
     return Inventory("IFC4", 1.0, elements, repeated_ids=1).to_document()
 
@@ -116,6 +117,7 @@ def _document() -> dict[str, Any]:
         ("name", ["a\ud800", None]),
         ("name", ["a" * 1001, None]),
         ("has_representation", [1, 2]),
+        ("physical", [1, 2]),
         ("synthetic_ids", -1),
         ("synthetic_ids", 3),
         ("cleaned_names", "0"),
@@ -144,7 +146,7 @@ def test_n_is_derived_and_cannot_be_forged() -> None:
 
 def test_a_quarter_million_elements_are_quick_and_compact() -> None:
     elements = tuple(
-        Element(i, f"{i:022d}", 0, "IfcWall", f"Basic Wall:Interior:{i}", f"L{i % 40}", True)
+        Element(i, f"{i:022d}", 0, "IfcWall", f"Basic Wall:Interior:{i}", f"L{i % 40}", True, True)
         for i in range(1, 250_001)
     )
     inventory = Inventory("IFC4", 1.0, elements)
