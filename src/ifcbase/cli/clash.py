@@ -16,7 +16,7 @@ from ifcbase.clash import handover
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
 from ifcbase.clash.request import ClashRequest, parse_request
 from ifcbase.cli import context, waiting
-from ifcbase.cli.output import JsonOption, console, percent, print_json, progress_line
+from ifcbase.cli.output import JsonOption, console, counted, percent, print_json, progress_line
 from ifcbase.cli.results import contacts_table, coverage_table
 from ifcbase.errors import FileMissing, RequestInvalid
 from ifcbase.files.local import LocalFiles
@@ -252,7 +252,9 @@ def _run(
 
 def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
     out = console()
-    out.print(f"{each.definition.name}: {len(each.clashes)} clashes, {verdict}", markup=False)
+    out.print(
+        f"{each.definition.name}: {counted(len(each.clashes), 'clash')}, {verdict}", markup=False
+    )
     sides = [
         {
             "side": letter,
@@ -300,6 +302,7 @@ def _contacts(report: ClashReport, each: SetReport) -> list[dict[str, Any]]:
             {
                 "kind": Kind(int(found.kind[i])).word,
                 "distance": float(found.distance[i]),
+                "measured": int(found.measured[i]),
                 "a_class": on_a.ifc_class, "a_name": on_a.name, "a_global_id": on_a.global_id,
                 "b_class": on_b.ifc_class, "b_name": on_b.name, "b_global_id": on_b.global_id,
                 "a_storey": on_a.storey, "b_storey": on_b.storey,

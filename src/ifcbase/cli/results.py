@@ -12,6 +12,7 @@ from ifcbase.cli import context
 from ifcbase.cli.output import (
     JsonOption,
     console,
+    counted,
     left_out_text,
     millimetres,
     percent,
@@ -84,7 +85,7 @@ def show(
         return
     out = console()
     out.print(
-        f"result {header['id']} of {header['set']}: {header['clash_count']} clashes, "
+        f"result {header['id']} of {header['set']}: {counted(header['clash_count'], 'clash')}, "
         f"{header['verdict']}",
         markup=False,
     )
@@ -123,7 +124,7 @@ def contacts_table(title: str, contacts: list[dict[str, Any]]) -> Any:
     rows = [
         (
             c["kind"],
-            millimetres(c["distance"]),
+            millimetres(c["distance"]) if c["measured"] else "",
             f"{c['a_class'] or ''} {c['a_name'] or c['a_global_id']}",
             f"{c['b_class'] or ''} {c['b_name'] or c['b_global_id']}",
             c.get("a_storey") or c.get("b_storey") or "",

@@ -25,7 +25,8 @@ def inventory(size: int, ids: list[str] | None = None, name: str | None = "name"
     ids = ids or [f"{i:022d}" for i in range(size)]
     numbers = number_repeats(ids)
     elements = tuple(
-        Element(10 * i + 1, ids[i], numbers[i], "IfcWall", name, "L1", True, True) for i in range(size)
+        Element(10 * i + 1, ids[i], numbers[i], "IfcWall", name, "L1", True, True)
+        for i in range(size)
     )
     return Inventory("IFC4", 1.0, elements, repeated_ids=sum(map(bool, numbers)))
 
