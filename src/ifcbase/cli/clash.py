@@ -182,6 +182,11 @@ def _submit(
     unknown = set(streams) - {path.resolve() for path in paths.values()}
     if unknown:
         raise RequestInvalid(f"--model names {unknown.pop()}, which is on neither side")
+    names = _short_names(paths)
+    document = request.model_dump(mode="json")
+    for each in document["clash_sets"]:
+        for side in (*each["a"], *each["b"]):
+            side["file"] = names[side["file"]]
     with context.ledger_connection() as (_, connection):
         accepted = submit(
             connection,
@@ -189,8 +194,8 @@ def _submit(
             LocalFiles(settings.files_folder),
             settings,
             "clash",
-            request.model_dump(mode="json"),
-            {name: Given(path, streams.get(path.resolve())) for name, path in paths.items()},
+            document,
+            {names[n]: Given(path, streams.get(path.resolve())) for n, path in paths.items()},
             project=project,
         )
         if not as_json:
@@ -209,6 +214,16 @@ def _submit(
             files = LocalFiles(settings.files_folder)
             shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), output)
     return code
+
+
+def _short_names(paths: dict[str, Path]) -> dict[str, str]:
+    """What the ledger calls the files: their names, with as many folders as tell them apart."""
+    resolved = {name: path.resolve() for name, path in paths.items()}
+    for depth in range(1, 50):
+        short = {name: "/".join(path.parts[-depth:]) for name, path in resolved.items()}
+        if len(set(short.values())) == len(set(resolved.values())):
+            break
+    return short
 
 
 def _run(
