@@ -24,7 +24,7 @@ from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
-from ifcbase.jobs.submit import Given, submit
+from ifcbase.jobs.submit import Given, stream_name, submit
 from ifcbase.settings import Settings, get_settings
 
 SHOWN = 20
@@ -88,6 +88,7 @@ def clash(
         "include_related": include_related or None,
     }
     rules = {key: value for key, value in given.items() if value is not None}
+    streams = _streams(model or [])
     if spec:
         if a or b or a_selector or b_selector or name:
             raise RequestInvalid("--spec takes the place of --a, --b, their selectors and --name")
@@ -95,7 +96,7 @@ def clash(
     else:
         if not a:
             raise RequestInvalid("no model: give --a FILE, and --b FILE for the other side")
-        sets = [_set(a, a_selector, b or [], b_selector, name)]
+        sets = [_set(a, a_selector, b or [], b_selector, name, streams)]
         folder = Path()
     document = {"clash_sets": sets, **rules}
     if min_coverage is not None:
@@ -109,9 +110,7 @@ def clash(
 
     settings = get_settings()
     if submit_:
-        code = _submit(
-            settings, request, paths, _streams(model or []), project, wait, output, as_json
-        )
+        code = _submit(settings, request, paths, streams, project, wait, output, as_json)
     elif model:
         raise RequestInvalid("--model goes with --submit")
     else:
@@ -122,6 +121,7 @@ def clash(
 def _set(
     a: Sequence[Path], a_selector: str | None, b: Sequence[Path], b_selector: str | None,
     name: str | None,
+    streams: dict[Path, str],
 ) -> dict[str, Any]:  # fmt: skip
     def side(files: Sequence[Path], selector: str | None) -> list[dict[str, Any]]:
         return [{"file": str(file), "selector": selector} for file in files]
@@ -129,9 +129,11 @@ def _set(
     if b_selector and not b:
         # The same models, another selection: that is a side of its own.
         b = a
-    stems = [" + ".join(dict.fromkeys(f.stem for f in files)) for files in (a, b) if files]
+    # Named by the models and not by their revisions: next week's result belongs to the same chain.
+    models = [[streams.get(f.resolve()) or stream_name(f.name) for f in side] for side in (a, b)]
+    sides_named = [" + ".join(dict.fromkeys(names)) for names in models if names]
     return {
-        "name": name or " vs ".join(stems)[:255],
+        "name": name or " vs ".join(sides_named)[:255],
         "a": side(a, a_selector),
         "b": side(b, b_selector),
     }
