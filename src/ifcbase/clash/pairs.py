@@ -85,8 +85,8 @@ def take(clashes: Clashes, rows: npt.NDArray[np.intp]) -> Clashes:
 def _finite(contacts: Contacts) -> Contacts:
     """A kernel that fails on one number has still found the contact."""
     good = np.isfinite(contacts.distance)
-    on_x = np.isfinite(contacts.p_x).all(axis=1)
-    on_y = np.isfinite(contacts.p_y).all(axis=1)
+    on_x: npt.NDArray[np.bool_] = np.all(np.isfinite(contacts.p_x), axis=1)
+    on_y: npt.NDArray[np.bool_] = np.all(np.isfinite(contacts.p_y), axis=1)
     if not np.all(on_x | on_y):
         raise ReportInvalid("the engine reports contacts without a point")
     return replace(
