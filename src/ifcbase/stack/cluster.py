@@ -5,6 +5,7 @@ Nothing here knows passwords of the application or who asked; that is ``embedded
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -58,6 +59,12 @@ def free_port(preferred: int | None = None) -> int:
     raise StackError(f"no free port was found on {HOST}", hint="Close programs and try again.")
 
 
+def label_of(folder: Path) -> str:
+    """The ``cluster_name`` of servers in a folder: by it a client knows which copy of a home it
+    talks to."""
+    return "ifcbase " + hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:16]
+
+
 def major_of(data: Path) -> int | None:
     """The major version that made a data folder; None if it is none."""
     try:
@@ -81,6 +88,11 @@ class Cluster:
     def data(self) -> Path:
         """The data folder."""
         return self.folder / self.name
+
+    @property
+    def label(self) -> str:
+        """What the running server calls itself."""
+        return label_of(self.folder)
 
     @property
     def log(self) -> Path:
@@ -107,6 +119,7 @@ class Cluster:
                 "--data-checksums",
                 "--no-instructions",
                 *locale_options(self.binaries.major),
+                *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
             )
         finally:
             Path(password_file).unlink()
@@ -222,6 +235,7 @@ class Cluster:
 
     def _write_settings(self, port: int) -> None:
         settings = {
+            "cluster_name": self.label,
             "listen_addresses": HOST,
             "port": str(port),
             "unix_socket_directories": "",

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from ifcbase.errors import StackError
 from ifcbase.settings import get_settings
 from ifcbase.stack.binaries import find_binaries, install_hint
-from ifcbase.stack.cluster import Cluster, free_port, major_of
+from ifcbase.stack.client import Answer, ask, make_role
+from ifcbase.stack.cluster import Cluster, free_port, label_of, major_of
 from ifcbase.stack.locking import file_lock
 from ifcbase.stack.placement import (
     ServerUser,
@@ -33,7 +33,7 @@ from ifcbase.stack.placement import (
     server_folder,
     server_user,
 )
-from ifcbase.stack.state import DATABASE, ROLE, ServerState, read_state, write_state
+from ifcbase.stack.state import ServerState, read_state, write_state
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class EmbeddedPostgres:
                 hint="Set DATABASE_URL to the database this container is to use.",
             )
         state = read_state(self.state_file)
-        if state is None or not state.ready or not answers(state):
+        if state is None or not self.answers(state):
             with self.locked():
                 state = self.start_locked()
         return state.dsn()
@@ -97,7 +97,7 @@ class EmbeddedPostgres:
             return ServerStatus(running=False)
         cluster = self.cluster(state)
         return ServerStatus(
-            running=answers(state),
+            running=self.answers(state),
             port=state.port,
             major=cluster.binaries.major,
             provider=cluster.binaries.provider,
@@ -127,12 +127,19 @@ class EmbeddedPostgres:
         with file_lock(folder / "lock", timeout_s=_LOCK_TIMEOUT_S):
             yield
 
-    def cluster(self, state: ServerState, *, name: str | None = None) -> Cluster:
-        """The data folder of the state (or another one beside it) with the programs of the major
-        that made it. Raises StackError saying what to install if they are gone."""
-        folder = Path(state.folder)
-        name = name or state.data
-        major = major_of(folder / name) or self._major_by_name(name)
+    def folder(self, state: ServerState) -> Path:
+        """Where data and logs lie."""
+        return self.state_file.parent / state.folder
+
+    def answers(self, state: ServerState) -> bool:
+        """Whether the server of this home is ready and answers."""
+        return state.ready and ask(state, label_of(self.folder(state))) is Answer.OURS
+
+    def cluster(self, state: ServerState) -> Cluster:
+        """The data folder in use with the programs of the major that made it. Raises StackError
+        saying what to install if they are gone."""
+        folder, name = self.folder(state), state.data
+        major = major_of(folder / name) or int(name.removeprefix("pg-"))
         try:
             binaries = find_binaries(major)
         except StackError as error:
@@ -149,10 +156,10 @@ class EmbeddedPostgres:
     def start_locked(self) -> ServerState:
         """Make what is missing, clear what a crash left, start; the state of the running server."""
         state = read_state(self.state_file) or self._new_state()
-        if state.ready and answers(state):
+        if self.answers(state):
             return state
         cluster = self.cluster(state)
-        self.sweep_unfinished(Path(state.folder), cluster.user)
+        self.sweep_unfinished(cluster.folder, cluster.user)
         if not cluster.data.exists():
             if state.ready:
                 raise StackError(
@@ -174,7 +181,7 @@ class EmbeddedPostgres:
                 ) from error
             state = replace(state, ready=True)
             write_state(self.state_file, state)
-        if not answers(state):
+        if not self.answers(state):
             raise StackError(
                 "the embedded Postgres was started but refuses its application's role",
                 hint=f"Its log is in {cluster.log}",
@@ -203,17 +210,14 @@ class EmbeddedPostgres:
             )
         return state
 
-    @staticmethod
-    def _major_by_name(name: str) -> int:
-        return int(name.split(".")[0].removeprefix("pg-"))
-
     def _new_state(self) -> ServerState:
         user = server_user()
         for left in folders_left_behind(self.home):
             self._stop_left_behind(left, user)
         binaries = find_binaries(self.major)
+        folder = server_folder(self.home, user)
         state = ServerState(
-            folder=str(server_folder(self.home, user)),
+            folder="" if folder == self.state_file.parent else str(folder),
             data=f"pg-{binaries.major}",
             port=free_port(),
             admin_password=secrets.token_urlsafe(32),
@@ -237,18 +241,17 @@ class EmbeddedPostgres:
         unfinished.data.rename(cluster.data)
 
     def _waited_for(self, state: ServerState, cluster: Cluster) -> bool:
-        """True when a server process that is there, starting or recovering, came to answer on the
-        right port; False when none is there (any more)."""
+        """True when a server process that is there, starting or recovering, came to answer; False
+        when none is there (any more)."""
         deadline = time.monotonic() + _START_TIMEOUT_S
         while cluster.postmaster() is not None:
-            if cluster.port() not in (None, state.port):
-                # An interrupted upgrade left it on a port of its own.
-                cluster.stop()
-                return False
-            if state.ready and answers(state):
+            port_is_right = cluster.port() in (None, state.port)
+            answer = ask(state, cluster.label) if state.ready and port_is_right else None
+            if answer is Answer.OURS:
                 return True
-            if not state.ready:
-                # Started once, but nobody came to make the role.
+            if answer is not Answer.NONE:
+                # An interrupted upgrade left it on another port, an interrupted first start
+                # without the role, or its folder was moved while it ran.
                 cluster.stop()
                 return False
             if time.monotonic() > deadline:
@@ -277,39 +280,3 @@ class EmbeddedPostgres:
             else:
                 break
         return state
-
-
-def answers(state: ServerState) -> bool:
-    """Whether the server answers a query. Only the real one can: scram proves both sides."""
-    try:
-        with psycopg.connect(
-            state.dsn(), connect_timeout=3, require_auth="scram-sha-256", autocommit=True
-        ) as connection:
-            connection.execute("SELECT 1")
-    except psycopg.OperationalError as error:
-        # Full, hence alive. libpq gives no SQLSTATE for what fails while connecting.
-        return "too many clients" in str(error) or "connection slots" in str(error)
-    return True
-
-
-def make_role(admin_dsn: str, password: str) -> None:
-    """Make the application's role ``postgres``: as on Supabase owner of the database, with
-    CREATEROLE, CREATEDB, REPLICATION and BYPASSRLS, but no superuser. May be repeated."""
-    with psycopg.connect(admin_dsn, connect_timeout=10) as connection:
-        # The verifier is made here: the password itself never reaches the server or its log.
-        verifier = connection.pgconn.encrypt_password(
-            password.encode(), ROLE.encode(), b"scram-sha-256"
-        ).decode()
-        known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone()
-        statement = (
-            "ALTER ROLE {} WITH {} PASSWORD {}" if known else "CREATE ROLE {} WITH {} PASSWORD {}"
-        )
-        attributes = "LOGIN NOSUPERUSER CREATEROLE CREATEDB REPLICATION BYPASSRLS"
-        connection.execute(
-            sql.SQL(statement).format(sql.Identifier(ROLE), sql.SQL(attributes), verifier)
-        )
-        connection.execute(
-            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
-                sql.Identifier(DATABASE), sql.Identifier(ROLE)
-            )
-        )
