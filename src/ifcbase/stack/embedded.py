@@ -23,10 +23,9 @@ from ifcbase.errors import StackError
 from ifcbase.settings import get_settings
 from ifcbase.stack.binaries import find_binaries, install_hint
 from ifcbase.stack.client import Answer, ask, make_role
-from ifcbase.stack.cluster import Cluster, free_port, label_of, major_of
+from ifcbase.stack.cluster import Cluster, free_port, label_of, major_of, postmaster_of
 from ifcbase.stack.locking import file_lock
 from ifcbase.stack.placement import (
-    ServerUser,
     folders_left_behind,
     make_home,
     programs_for,
@@ -159,7 +158,7 @@ class EmbeddedPostgres:
         if self.answers(state):
             return state
         cluster = self.cluster(state)
-        self.sweep_unfinished(cluster.folder, cluster.user)
+        self.sweep_unfinished(cluster.folder)
         if not cluster.data.exists():
             if state.ready:
                 raise StackError(
@@ -188,14 +187,11 @@ class EmbeddedPostgres:
             )
         return state
 
-    def sweep_unfinished(self, folder: Path, user: ServerUser | None) -> None:
+    def sweep_unfinished(self, folder: Path) -> None:
         """Stop and remove data folders that an interrupted first start or upgrade left half-made;
         they never held anything that is not elsewhere."""
         for path in folder.glob("pg-*.part"):
-            major = major_of(path)
-            if major is not None:
-                binaries = programs_for(find_binaries(major), user)
-                Cluster(binaries, folder, path.name, user).stop()
+            self._stop_other(path)
             shutil.rmtree(path)
         for path in folder.glob("dump-*"):
             shutil.rmtree(path)
@@ -211,11 +207,12 @@ class EmbeddedPostgres:
         return state
 
     def _new_state(self) -> ServerState:
-        user = server_user()
         for left in folders_left_behind(self.home):
-            self._stop_left_behind(left, user)
+            for data in left.glob("pg-*"):
+                self._stop_other(data)
+            log.warning("%s holds the database of an earlier %s; it is kept", left, self.home)
         binaries = find_binaries(self.major)
-        folder = server_folder(self.home, user)
+        folder = server_folder(self.home, server_user())
         state = ServerState(
             folder="" if folder == self.state_file.parent else str(folder),
             data=f"pg-{binaries.major}",
@@ -226,13 +223,13 @@ class EmbeddedPostgres:
         write_state(self.state_file, state)
         return state
 
-    def _stop_left_behind(self, folder: Path, user: ServerUser | None) -> None:
-        for data in folder.glob("pg-*"):
-            major = major_of(data)
-            if major is not None:
-                binaries = programs_for(find_binaries(major), user)
-                Cluster(binaries, folder, data.name, server_user(data)).stop()
-        log.warning("%s holds the database of an earlier %s; it is kept", folder, self.home)
+    @staticmethod
+    def _stop_other(data: Path) -> None:
+        """Stop the server of a data folder that is not, or no longer, the one in use."""
+        if postmaster_of(data) is not None:
+            user = server_user(data)
+            binaries = programs_for(find_binaries(major_of(data)), user)
+            Cluster(binaries, data.parent, data.name, user).stop()
 
     def _create(self, state: ServerState, cluster: Cluster) -> None:
         """Make the data folder under another name, so that a half-made one is never used."""
@@ -251,7 +248,8 @@ class EmbeddedPostgres:
                 return True
             if answer is not Answer.NONE:
                 # An interrupted upgrade left it on another port, an interrupted first start
-                # without the role, or its folder was moved while it ran.
+                # without the role, or its folder was moved while it ran (then the server crashes
+                # over its old path instead of stopping, and its log repairs that).
                 cluster.stop()
                 return False
             if time.monotonic() > deadline:

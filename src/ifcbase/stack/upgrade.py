@@ -79,7 +79,7 @@ def upgrade(
             )
         ran = old.stop()
         try:
-            server.sweep_unfinished(old.folder, old.user)
+            server.sweep_unfinished(old.folder)
             new = Cluster(
                 programs_for(binaries, old.user),
                 old.folder,

@@ -647,3 +647,28 @@ def test_somebody_elses_home_is_refused_with_a_sentence(homes: Path) -> None:
     os.waitpid(child, 0)
     with os.fdopen(read) as stream:
         assert "belongs to another user" in stream.read()
+
+
+def test_root_with_the_programs_in_a_closed_virtual_environment(
+    homes: Path, store: Path, monkeypatch: pytest.MonkeyPatch, run_sql: Sql
+) -> None:
+    """As after a clone into root's home: the server's user runs a copy of the programs."""
+    needs_root()
+    installed = find_binaries()
+    assert installed.base is not None
+    closed = homes / "closed_venv"
+    closed.mkdir(mode=0o700)
+    for part in installed.parts:
+        shutil.copytree(installed.base / part, closed / part)
+    (closed / installed.provider / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(closed))
+    assert find_binaries().bindir.is_relative_to(closed)
+    server = EmbeddedPostgres(closed / "home", settings=FAST)
+    try:
+        assert run_sql(server.ensure_running(), "SELECT 1") == [(1,)]
+        assert Path(postmaster_of(server).exe()).is_relative_to(store / "binaries")
+        server.stop()
+        server.ensure_running()
+        assert len(list((store / "binaries").iterdir())) == 1
+    finally:
+        server.stop()
