@@ -1,0 +1,123 @@
+"""What a mesher is: a file and the elements wanted in, one mesh or one reason per element out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ifcbase.ifc.meshset import MeshSet
+
+if TYPE_CHECKING:
+    import ifcopenshell
+
+#: Classes whose shape is taken away from another element.
+OPENING_CLASSES = frozenset({"IfcOpeningElement", "IfcOpeningStandardCase", "IfcVoidingFeature"})
+
+
+class Product(Protocol):
+    """What meshing needs to know of an inventory's element."""
+
+    @property
+    def step_id(self) -> int: ...
+    @property
+    def global_id(self) -> str: ...
+    @property
+    def ifc_class(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The elements to mesh, as columns; a mesher's row i is element i."""
+
+    step_ids: npt.NDArray[np.int64]
+    global_ids: tuple[str, ...]
+    ifc_classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.global_ids)
+
+    @classmethod
+    def of(cls, products: Iterable[Product]) -> Wanted:
+        chosen = list(products)
+        return cls(
+            np.array([p.step_id for p in chosen], np.int64),
+            tuple(p.global_id for p in chosen),
+            tuple(p.ifc_class for p in chosen),
+        )
+
+    def take(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Wanted:
+        return Wanted(
+            self.step_ids[np.asarray(rows, np.int64)],
+            tuple(self.global_ids[i] for i in rows),
+            tuple(self.ifc_classes[i] for i in rows),
+        )
+
+
+@dataclass(slots=True)
+class Source:
+    """A file to mesh; the model is opened when a mesher or the audit first needs it."""
+
+    path: Path
+    _model: ifcopenshell.file | None = field(default=None, repr=False)
+    _hosts: frozenset[int] | None = field(default=None, repr=False)
+
+    @property
+    def model(self) -> ifcopenshell.file:
+        if self._model is None:
+            import ifcopenshell  # native code, only where a model is read
+
+            self._model = ifcopenshell.open(str(self.path))
+        return self._model
+
+    @property
+    def hosts(self) -> frozenset[int]:
+        """Step ids of the elements that have openings."""
+        if self._hosts is None:
+            self._hosts = frozenset(
+                relation.RelatingBuildingElement.id()
+                for relation in self.model.by_type("IfcRelVoidsElement")
+                if relation.RelatingBuildingElement is not None
+            )
+        return self._hosts
+
+
+@dataclass(slots=True)
+class Meshed:
+    """One row per wanted element, about ``origin`` (world metres): an empty mesh where none came.
+
+    ``unsure`` are rows the mesher itself has doubts about, with the reason; ``failures`` are rows
+    it made nothing of. ``resolution`` is the worst rounding of a coordinate in metres.
+    """
+
+    meshes: MeshSet
+    origin: npt.NDArray[np.float64]
+    failures: dict[int, str] = field(default_factory=dict)
+    unsure: dict[int, str] = field(default_factory=dict)
+    resolution: float = 0.0
+
+
+class Mesher(Protocol):
+    """Makes meshes in metres with openings cut, in one thread."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    def mesh(self, source: Source, wanted: Wanted) -> Meshed:
+        """Mesh the wanted elements. Raises ComputeError if the file as a whole cannot be meshed."""
+        ...
+
+
+def assemble(
+    parts: Sequence[tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]] | None],
+) -> MeshSet:
+    """A MeshSet with one row per part; None is an empty mesh."""
+    nothing = (np.zeros((0, 3)), np.zeros((0, 3), np.int32))
+    return MeshSet.from_meshes([nothing if part is None else part for part in parts], closed=False)

@@ -1,0 +1,102 @@
+"""Turning faces around so that every shell of an element looks outwards."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ifcbase.ifc.meshing.topology import Edges, components, weld
+
+Floats = npt.NDArray[np.float64]
+Faces = npt.NDArray[np.int32]
+#: Solid angles are added up for this many triangles at a time.
+_CHUNK = 200_000
+
+
+def orient(vertices: Floats, faces: Faces) -> Faces | None:
+    """The faces, consistently oriented and outwards; None if the mesh encloses nothing.
+
+    A shell inside another one that looked inwards before is a cavity and stays one.
+    """
+    corners = faces.astype(np.int64)
+    welded = weld(vertices, np.array([0, len(vertices)]))[corners]
+    whole = np.flatnonzero(
+        (welded[:, 0] != welded[:, 1])
+        & (welded[:, 1] != welded[:, 2])
+        & (welded[:, 2] != welded[:, 0])
+    )
+    if not len(whole):
+        return None
+    welded = welded[whole]
+    edges = Edges.of(welded, len(vertices))
+    if (edges.count % 2).any():
+        return None
+    turned, shell = _agree(welded, edges)
+    straight = np.where(turned[:, None], welded[:, ::-1], welded)
+    if (Edges.of(straight, len(vertices)).balance != 0).any():
+        return None
+    outwards = _outwards(vertices, straight, turned, shell)
+    flip = turned ^ ~outwards[shell]
+    result = faces.copy()
+    result[whole[flip]] = faces[whole[flip]][:, ::-1]
+    return result
+
+
+def _agree(welded: npt.NDArray[np.int64], edges: Edges) -> tuple[npt.NDArray[np.bool_], Faces]:
+    """Which faces to turn so that neighbours agree, and the shell of each face.
+
+    Neighbours are found over edges of two triangles: three or more say nothing about who is whose.
+    """
+    n = len(welded)
+    pair = edges.start[edges.count == 2]
+    left, right = edges.order[pair] // 3, edges.order[pair + 1] // 3
+    agree = edges.balance[edges.count == 2] == 0
+    # Double cover: node f is "face f as it is", node n + f is "face f turned".
+    a = np.concatenate([left, left + n])
+    b = np.concatenate([np.where(agree, right, right + n), np.where(agree, right + n, right)])
+    label = components(2 * n, a, b)
+    shell = np.minimum(label[:n], label[n:])
+    turned = label[:n] > label[n:]
+    # A one-sided surface meets its own turned copy; it cannot be oriented and is left as it is.
+    _, numbered = np.unique(shell, return_inverse=True)
+    numbered = numbered.reshape(-1).astype(np.int32)
+    return turned, numbered
+
+
+def _outwards(
+    vertices: Floats, faces: npt.NDArray[np.int64], turned: npt.NDArray[np.bool_], shell: Faces
+) -> npt.NDArray[np.bool_]:
+    """For each shell, whether its agreed faces already look the way they should."""
+    count = int(shell.max()) + 1
+    p, q, r = (vertices[faces[:, k]] - vertices[faces[0, 0]] for k in range(3))
+    normal = np.cross(q - p, r - p)
+    share = np.einsum("ij,ij->i", p, normal) / 6
+    volume = np.bincount(shell, weights=share, minlength=count)
+    area = np.sqrt(np.einsum("ij,ij->i", normal, normal)) / 2
+    kept = np.bincount(shell, weights=np.where(turned, -area, area), minlength=count) >= 0
+    positive = volume >= 0
+    looked_out = positive == kept
+    if count == 1 or looked_out.all():
+        return np.asarray(positive)
+    sizes = np.abs(volume)
+    result = positive.copy()
+    for i in np.flatnonzero(~looked_out):
+        point = vertices[faces[shell == i]].reshape(-1, 3)[0]
+        bigger = np.flatnonzero(sizes > sizes[i])
+        inside = [j for j in bigger if _winds(point, vertices, faces[shell == j])]
+        if len(inside) % 2 == 1:
+            result[i] = not positive[i]
+    return result
+
+
+def _winds(point: Floats, vertices: Floats, faces: npt.NDArray[np.int64]) -> bool:
+    """True if the closed surface winds around the point (Van Oosterom and Strackee, 1983)."""
+    total = 0.0
+    for start in range(0, len(faces), _CHUNK):
+        a, b, c = (vertices[faces[start : start + _CHUNK, k]] - point for k in range(3))
+        la, lb, lc = (np.sqrt(np.einsum("ij,ij->i", x, x)) for x in (a, b, c))
+        top = np.einsum("ij,ij->i", a, np.cross(b, c))
+        dots = [np.einsum("ij,ij->i", x, y) for x, y in ((a, b), (b, c), (c, a))]
+        below = la * lb * lc + dots[0] * lc + dots[1] * la + dots[2] * lb
+        total += float(np.arctan2(top, below).sum()) * 2
+    return abs(total) > 2 * np.pi
