@@ -33,6 +33,9 @@ Mask = npt.NDArray[np.bool_]
 #: Raised whenever the same file may give other arrays than before: part of the cache key.
 BUILD_VERSION = 1
 NOBODY = 255
+#: Two meshers mean the same shape within these: share of the area, metres of the box.
+SAME_AREA = 5e-3
+SAME_BOX = 1e-3
 
 #: Told which mesher starts on how many elements, so that a crash can be blamed.
 Watch = Callable[[str, int], None]
@@ -102,6 +105,7 @@ class _Work:
     findings: npt.NDArray[np.uint16] = field(init=False)
     mesher: npt.NDArray[np.uint8] = field(init=False)
     outcome: npt.NDArray[np.uint8] = field(init=False)  # 0 until settled
+    area: npt.NDArray[np.float64] = field(init=False)  # m2 of the best mesh
     shapes: ShapeReader = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +115,7 @@ class _Work:
         self.findings = np.full(n, int(Finding.MISSING), np.uint16)
         self.mesher = np.full(n, NOBODY, np.uint8)
         self.outcome = np.zeros(n, np.uint8)
+        self.area = np.zeros(n)
         self.shapes = ShapeReader(self.source)
 
     def attempt(self, number: int, mesher: Mesher, rows: Rows, *, last: bool) -> Rows:
@@ -127,7 +132,8 @@ class _Work:
         self._doubt(mesher, meshed, wanted, found)
         if number > 0:
             meshes, found = auditing.straighten(meshes, found)
-        accepted, kept = self._judge(rows, found, last=last)
+        agreed = self._agreed(meshes, meshed.origin, found, rows)
+        accepted, kept = self._judge(rows, found, agreed, last=last)
         if number == 0:
             # Only what stays: turning faces of what is made again anyway would be for nothing.
             order = np.concatenate([np.flatnonzero(accepted), np.flatnonzero(kept & ~accepted)])
@@ -158,11 +164,30 @@ class _Work:
         if len(wrong) > 1:
             found.findings |= np.uint16(Finding.BOX)
 
-    def _judge(self, rows: Rows, found: Audit, *, last: bool) -> tuple[Mask, Mask]:
+    def _agreed(
+        self, meshes: MeshSet, origin: npt.NDArray[np.float64], found: Audit, rows: Rows
+    ) -> Mask:
+        """Rows whose second-best mesh has the same faults, box and area: the file is to blame."""
+        agreed = np.zeros(len(rows), np.bool_)
+        boxes = meshes.aabb()
+        for i in np.flatnonzero(self.pool[rows] >= 0).tolist():
+            row = int(rows[i])
+            before = self.pools[self.pool[row]].take([self.place[row]])
+            shift = np.tile(self.origins[self.pool[row]] - origin, 2)
+            agreed[i] = (
+                (self.findings[row] ^ found.findings[i]) & np.uint16(NOT_SOLID) == 0
+                and abs(self.area[row] - found.area[i]) <= SAME_AREA * found.area[i]
+                and float(np.abs(before.aabb()[0] + shift - boxes[i]).max()) <= SAME_BOX
+            )
+        return agreed
+
+    def _judge(
+        self, rows: Rows, found: Audit, agreed: Mask, *, last: bool
+    ) -> tuple[Mask, Mask]:
         """Which rows are settled by this mesher, and which meshes are worth keeping at all.
 
-        The file is asked only about rows in doubt. From the last mesher everything usable is
-        taken: what is bad in the same way everywhere is bad in the file.
+        The file is asked only about rows in doubt. A faulty mesh is taken from the last mesher,
+        or once two meshers agree: what is bad in the same way everywhere is bad in the file.
         """
         unusable = found.has(UNUSABLE)
         accepted = ~unusable
@@ -173,7 +198,7 @@ class _Work:
                 self.outcome[row] = Outcome.NO_BODY
                 self.reasons[row] = "none of its representations is a body"
             elif not unusable[i]:
-                accepted[i] = last or not shape.solid
+                accepted[i] = last or bool(agreed[i]) or not shape.solid
         return accepted, ~unusable
 
     def _keep(
@@ -191,6 +216,7 @@ class _Work:
         self.place[rows] = np.arange(len(rows))
         self.mesher[rows] = number
         self.findings[rows] = found.findings
+        self.area[rows] = found.area
         words = np.where(meshes.closed, Outcome.SOLID, Outcome.SURFACE)
         self.outcome[rows[accepted]] = words[accepted]
 
@@ -263,4 +289,4 @@ def _middle(meshes: MeshSet, base: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
     boxes = meshes.aabb()[np.diff(meshes.vertex_offset) > 0]
     if not len(boxes):
         return np.zeros(3)
-    return np.asarray(np.rint(np.median((boxes[:, :3] + boxes[:, 3:]) / 2, axis=0) + base))
+    return np.asarray(np.rint(np.median((boxes[:, :3] + boxes[:, 3:]) / 2, axis=0) + base) + 0.0)

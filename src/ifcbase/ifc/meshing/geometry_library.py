@@ -115,4 +115,4 @@ def _corner(vertices: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     finite = vertices[np.isfinite(vertices).all(axis=1)]
     if not len(finite):
         return np.zeros(3)
-    return np.asarray(np.rint(np.median(finite, axis=0)))
+    return np.asarray(np.rint(np.median(finite, axis=0)) + 0.0)

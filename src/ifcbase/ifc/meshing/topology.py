@@ -154,7 +154,8 @@ def survey(meshes: MeshSet) -> Topology:
     n = len(meshes)
     face_owner = owners(meshes.face_offset)
     corners = meshes.faces.astype(np.int64) + meshes.vertex_offset[:-1][face_owner][:, None]
-    share, volumes = measure(meshes, corners, face_owner)
+    normals, volumes = measure(meshes, corners, face_owner)
+    share = np.sqrt(np.einsum("ij,ij->i", normals, normals)) / 2
     area = np.bincount(face_owner, weights=share, minlength=n)
     volume = np.bincount(face_owner, weights=volumes, minlength=n)
     welded = weld(meshes.vertices, meshes.vertex_offset)[corners]
@@ -171,7 +172,7 @@ def survey(meshes: MeshSet) -> Topology:
         return np.bincount(edge_owner[where], minlength=n).astype(np.int64)
 
     folded = np.zeros(len(edges.start), np.bool_)
-    paired = np.flatnonzero(edges.count == 2)
+    paired = _opposed(normals[whole], share[whole], edges)
     folded[paired] = _folded(meshes.vertices, welded, edges, paired)
     crowded = edges.count > 2
     return Topology(
@@ -188,7 +189,7 @@ def survey(meshes: MeshSet) -> Topology:
 
 
 def measure(meshes: MeshSet, corners: Ints, face_owner: Ints) -> tuple[Floats, Floats]:
-    """Area (m2) of each triangle and its share of its element's signed volume (m3).
+    """Normal of each triangle (as long as twice its area) and its share of the signed volume.
 
     Volumes are taken about the element's own first vertex, where they are most exact.
     """
@@ -197,8 +198,17 @@ def measure(meshes: MeshSet, corners: Ints, face_owner: Ints) -> tuple[Floats, F
     q = meshes.vertices[corners[:, 1]] - about
     r = meshes.vertices[corners[:, 2]] - about
     normal = np.cross(q - p, r - p)
-    area = np.sqrt(np.einsum("ij,ij->i", normal, normal)) / 2
-    return area, np.einsum("ij,ij->i", p, normal) / 6
+    return normal, np.einsum("ij,ij->i", p, normal) / 6
+
+
+def _opposed(normals: Floats, area: Floats, edges: Edges) -> Ints:
+    """Edges of two triangles that could be folded: their sides look almost opposite ways."""
+    paired = np.flatnonzero(edges.count == 2)
+    left = edges.order[edges.start[paired]] // 3
+    right = edges.order[edges.start[paired] + 1] // 3
+    dot = np.einsum("ij,ij->i", normals[left], normals[right])
+    dot *= np.where(edges.balance[paired] == 0, 1.0, -1.0)
+    return paired[dot < -0.99 * 4 * area[left] * area[right]]
 
 
 def _inverted(welded: Ints, owner: Ints, volumes: Floats, n_vertices: int, n: int) -> Ints:
