@@ -83,7 +83,7 @@ class Audit:
     volume: npt.NDArray[np.float64]
 
     def has(self, finding: Finding) -> npt.NDArray[np.bool_]:
-        return (self.findings & np.uint16(finding)) != 0
+        return np.asarray((self.findings & np.uint16(finding)) != 0)
 
     def take(self, rows: npt.NDArray[np.int64]) -> Audit:
         return Audit(self.findings[rows], self.area[rows], self.volume[rows])
@@ -96,10 +96,7 @@ class Audit:
 def audit(meshes: MeshSet) -> Audit:
     """Look at every mesh by itself; knows nothing of what it should represent."""
     finite = _finite(meshes)
-    if not finite.all():
-        measured = _survey(_without(meshes, ~finite))
-    else:
-        measured = _survey(meshes)
+    measured = _survey(meshes if finite.all() else _without(meshes, ~finite))
     missing = np.diff(meshes.face_offset) == 0
     is_open = measured.odd_edges > 0
     inconsistent = ~is_open & (measured.unbalanced_edges > 0)
@@ -133,7 +130,7 @@ def straighten(meshes: MeshSet, found: Audit) -> tuple[MeshSet, Audit]:
     faces = meshes.faces
     if len(rows):
         faces = faces.copy()
-    for i in rows:
+    for i in rows.tolist():
         vertices, own = meshes.mesh(i)
         turned = orient(vertices, own)
         if turned is None:
@@ -168,9 +165,7 @@ def _without(meshes: MeshSet, rows: npt.NDArray[np.bool_]) -> MeshSet:
     """The meshes with those of some rows moved to the origin, so that sums stay numbers."""
     vertices = meshes.vertices.copy()
     vertices[np.repeat(rows, np.diff(meshes.vertex_offset))] = 0.0
-    return MeshSet(
-        vertices, meshes.faces, meshes.vertex_offset, meshes.face_offset, meshes.closed
-    )
+    return MeshSet(vertices, meshes.faces, meshes.vertex_offset, meshes.face_offset, meshes.closed)
 
 
 def _survey(meshes: MeshSet) -> Topology:

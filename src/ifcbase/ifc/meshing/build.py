@@ -14,6 +14,7 @@ from ifcbase.errors import ComputeError
 from ifcbase.ifc.meshing import audit as auditing
 from ifcbase.ifc.meshing import extents
 from ifcbase.ifc.meshing.audit import NOT_SOLID, UNUSABLE, Audit, Finding, Outcome
+from ifcbase.ifc.meshing.consumed import consumed
 from ifcbase.ifc.meshing.fast import FastMesher
 from ifcbase.ifc.meshing.filemeshes import FileMeshes
 from ifcbase.ifc.meshing.geometry_library import (
@@ -100,6 +101,7 @@ class _Work:
     origins: list[npt.NDArray[np.float64]] = field(default_factory=list)
     broken: dict[str, str] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
+    said_consumed: set[int] = field(default_factory=set)
     pool: npt.NDArray[np.int64] = field(init=False)  # which pool a row's best mesh is in, or -1
     place: npt.NDArray[np.int64] = field(init=False)  # and where in it
     findings: npt.NDArray[np.uint16] = field(init=False)
@@ -128,6 +130,7 @@ class _Work:
             for row in rows.tolist():
                 self.reasons[row] = f"{mesher.name}: {error.message}"
             return rows
+        self.said_consumed.update(int(rows[i]) for i in meshed.consumed)
         meshes, found = meshed.meshes, auditing.audit(meshed.meshes)
         self._doubt(mesher, meshed, wanted, found)
         if number > 0:
@@ -138,9 +141,7 @@ class _Work:
             # Only what stays: turning faces of what is made again anyway would be for nothing.
             order = np.concatenate([np.flatnonzero(accepted), np.flatnonzero(kept & ~accepted)])
             good = int(accepted.sum())
-            first, after = auditing.straighten(
-                meshes.take(order[:good]), found.take(order[:good])
-            )
+            first, after = auditing.straighten(meshes.take(order[:good]), found.take(order[:good]))
             meshes = MeshSet.concat([first, meshes.take(order[good:])])
             found = Audit.concat([after, found.take(order[good:])])
         else:
@@ -148,7 +149,7 @@ class _Work:
             meshes, found = meshes.take(order), found.take(order)
         self._keep(number, meshes, meshed.origin, rows[order], found, accepted[order])
         self._explain(mesher, meshed, rows, accepted)
-        return rows[self.outcome[rows] == 0]
+        return np.asarray(rows[self.outcome[rows] == 0])
 
     def _doubt(self, mesher: Mesher, meshed: Meshed, wanted: Wanted, found: Audit) -> None:
         """Add the mesher's own doubts, and those of comparing some boxes with the file.
@@ -181,9 +182,7 @@ class _Work:
             )
         return agreed
 
-    def _judge(
-        self, rows: Rows, found: Audit, agreed: Mask, *, last: bool
-    ) -> tuple[Mask, Mask]:
+    def _judge(self, rows: Rows, found: Audit, agreed: Mask, *, last: bool) -> tuple[Mask, Mask]:
         """Which rows are settled by this mesher, and which meshes are worth keeping at all.
 
         The file is asked only about rows in doubt. A faulty mesh is taken from the last mesher,
@@ -236,28 +235,25 @@ class _Work:
             self.outcome[row] = Outcome.SOLID if mesh_closed else Outcome.SURFACE
         lost = rows[self.pool[rows] < 0]
         self.outcome[lost] = Outcome.NO_GEOMETRY
-        flat = np.flatnonzero(self.outcome == Outcome.SURFACE)
-        flat = flat[(self.findings[flat] & np.uint16(Finding.FLAT)) != 0]
-        for row in self._consumed(np.concatenate([lost, flat]), chain):
+        for row in self._consumed(lost, chain):
             self.outcome[row] = Outcome.EMPTY
             self.pool[row], self.mesher[row] = -1, NOBODY
+            self.findings[row] = int(Finding.MISSING)
             self.reasons[row] = "its openings leave nothing of it"
-        for row in lost[self.outcome[lost] == Outcome.NO_GEOMETRY].tolist():
-            self.findings[row] |= np.uint16(Finding.MISSING)
 
-    def _consumed(self, rows: Rows, chain: Sequence[Mesher]) -> list[int]:
-        """Those rows that have openings and, without them, a mesh that encloses something."""
-        if not len(rows):
-            return []
-        hosts = self.source.hosts
-        rows = rows[[int(self.wanted.step_ids[row]) in hosts for row in rows]]
+    def _consumed(self, lost: Rows, chain: Sequence[Mesher]) -> list[int]:
+        """Rows that openings consume, of those where something hints at it.
+
+        The hints: no mesher makes a mesh, it encloses nothing, or one mesher says so.
+        """
+        flat = np.flatnonzero(self.outcome == Outcome.SURFACE)
+        flat = flat[(self.findings[flat] & np.uint16(Finding.FLAT)) != 0]
+        hinted = {*lost.tolist(), *flat.tolist(), *self.said_consumed}
+        rows = [r for r in sorted(hinted) if int(self.wanted.step_ids[r]) in self.source.openings]
         kernels = [m for m in chain if isinstance(m, GeometryLibraryMesher)]
-        if not len(rows) or not kernels:
+        if not rows or not kernels:
             return []
-        uncut = kernels[-1].without_openings().mesh(self.source, self.wanted.take(rows))
-        _, found = auditing.straighten(uncut.meshes, auditing.audit(uncut.meshes))
-        solid = ~found.has(UNUSABLE | Finding.FLAT)
-        return [int(row) for row in rows[solid]]
+        return [rows[i] for i in consumed(self.source, self.wanted.take(rows), kernels[0])]
 
     def result(self, engine: dict[str, Any]) -> FileMeshes:
         """Everything about one origin, in the order of the wanted elements."""

@@ -41,7 +41,7 @@ def disagreements(
         got = box + np.tile(meshed.origin, 2)
         excess = max(float((expected[:3] - got[:3]).max()), float((got[3:] - expected[3:]).max()))
         lack = float(np.abs(expected - got).max())
-        exact = exact and product.id() not in source.hosts
+        exact = exact and product.id() not in source.openings
         if (lack if exact else excess) > slack:
             wrong[row] = f"its box is off by {(lack if exact else excess):.3f} m"
     return wrong

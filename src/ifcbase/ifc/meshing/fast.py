@@ -56,12 +56,13 @@ class FastMesher:
         )
         refused += cut["cut_openings_fallback"]
         openings = any(c in OPENING_CLASSES for c in wanted.ifc_classes)
-        uncut = _extract(source.path, cut_openings=False) if refused or openings else None
         table = _Table(cut)
         rows = [table.only(g) for g in wanted.global_ids]
         meshed = table.meshed(rows, wanted)
-        if uncut is not None:
-            self._judge_cuts(meshed, table, _Table(uncut), rows, source, wanted)
+        lost = any(int(wanted.step_ids[i]) in source.openings for i in meshed.failures)
+        if refused or openings or lost:
+            uncut = _Table(_extract(source.path, cut_openings=False))
+            self._judge_cuts(meshed, table, uncut, rows, source, wanted)
         if cut["halfspace_clip_unapplied"]:
             for i in _with_clippings(source, wanted):
                 meshed.unsure.setdefault(i, "a clipping of the file was not applied")
@@ -81,10 +82,12 @@ class FastMesher:
     ) -> None:
         """Doubt hosts that look the same with and without openings; openings come uncut."""
         for i, row in enumerate(rows):
-            if row is None or int(wanted.step_ids[i]) not in source.hosts:
-                continue
             other = plain.only(wanted.global_ids[i])
-            if other is not None and table.same(row, plain, other):
+            if other is None or int(wanted.step_ids[i]) not in source.openings:
+                continue
+            if row is None:
+                meshed.consumed.add(i)
+            elif table.same(row, plain, other):
                 meshed.unsure[i] = "its openings were not cut"
         openings = [i for i, c in enumerate(wanted.ifc_classes) if c in OPENING_CLASSES]
         if not openings:
@@ -96,9 +99,7 @@ class FastMesher:
         shift = found.origin - meshed.origin
         parts = []
         for i in range(len(wanted)):
-            vertices, faces = (
-                found.meshes.mesh(place[i]) if i in place else meshed.meshes.mesh(i)
-            )
+            vertices, faces = found.meshes.mesh(place[i]) if i in place else meshed.meshes.mesh(i)
             parts.append((vertices + shift if i in place else vertices, faces))
             if i in place and len(faces):
                 meshed.failures.pop(i, None)

@@ -64,7 +64,7 @@ class Source:
 
     path: Path
     _model: ifcopenshell.file | None = field(default=None, repr=False)
-    _hosts: frozenset[int] | None = field(default=None, repr=False)
+    _openings: dict[int, tuple[int, ...]] | None = field(default=None, repr=False)
 
     @property
     def model(self) -> ifcopenshell.file:
@@ -75,15 +75,17 @@ class Source:
         return self._model
 
     @property
-    def hosts(self) -> frozenset[int]:
-        """Step ids of the elements that have openings."""
-        if self._hosts is None:
-            self._hosts = frozenset(
-                relation.RelatingBuildingElement.id()
-                for relation in self.model.by_type("IfcRelVoidsElement")
-                if relation.RelatingBuildingElement is not None
-            )
-        return self._hosts
+    def openings(self) -> dict[int, tuple[int, ...]]:
+        """Step ids of each element's openings, by the element's step id."""
+        if self._openings is None:
+            found: dict[int, tuple[int, ...]] = {}
+            for relation in self.model.by_type("IfcRelVoidsElement"):
+                host = relation.RelatingBuildingElement
+                opening = relation.RelatedOpeningElement
+                if host is not None and opening is not None:
+                    found[host.id()] = (*found.get(host.id(), ()), opening.id())
+            self._openings = found
+        return self._openings
 
 
 @dataclass(slots=True)
@@ -91,13 +93,14 @@ class Meshed:
     """One row per wanted element, about ``origin`` (world metres): an empty mesh where none came.
 
     ``unsure`` are rows the mesher itself has doubts about, with the reason; ``failures`` are rows
-    it made nothing of. ``resolution`` is the worst rounding of a coordinate in metres.
+    it made nothing of; ``consumed`` are rows that it says openings consume. ``resolution`` is the worst rounding of a coordinate in metres.
     """
 
     meshes: MeshSet
     origin: npt.NDArray[np.float64]
     failures: dict[int, str] = field(default_factory=dict)
     unsure: dict[int, str] = field(default_factory=dict)
+    consumed: set[int] = field(default_factory=set)
     resolution: float = 0.0
 
 

@@ -42,7 +42,9 @@ def orient(vertices: Floats, faces: Faces) -> Faces | None:
     return result
 
 
-def _agree(welded: npt.NDArray[np.int64], edges: Edges) -> tuple[npt.NDArray[np.bool_], Faces]:
+def _agree(
+    welded: npt.NDArray[np.int64], edges: Edges
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """Which faces to turn so that neighbours agree, and the shell of each face.
 
     Neighbours are found over edges of two triangles: three or more say nothing about who is whose.
@@ -59,12 +61,15 @@ def _agree(welded: npt.NDArray[np.int64], edges: Edges) -> tuple[npt.NDArray[np.
     turned = label[:n] > label[n:]
     # A one-sided surface meets its own turned copy; it cannot be oriented and is left as it is.
     _, numbered = np.unique(shell, return_inverse=True)
-    numbered = numbered.reshape(-1).astype(np.int32)
+    numbered = numbered.reshape(-1).astype(np.int64)
     return turned, numbered
 
 
 def _outwards(
-    vertices: Floats, faces: npt.NDArray[np.int64], turned: npt.NDArray[np.bool_], shell: Faces
+    vertices: Floats,
+    faces: npt.NDArray[np.int64],
+    turned: npt.NDArray[np.bool_],
+    shell: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.bool_]:
     """For each shell, whether its agreed faces already look the way they should."""
     count = int(shell.max()) + 1

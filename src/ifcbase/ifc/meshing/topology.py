@@ -93,7 +93,9 @@ def weld(vertices: Floats, offset: Ints, tolerance: float = WELD) -> Ints:
     order = np.argsort(key, kind="stable")
     label = np.arange(n)
     # Meshers repeat vertices exactly: join the runs first, then look around each survivor.
-    joined = _linked(vertices, order[:-1], order[1:], tolerance) & (key[order][1:] == key[order][:-1])
+    joined = _linked(vertices, order[:-1], order[1:], tolerance) & (
+        key[order][1:] == key[order][:-1]
+    )
     first = np.flatnonzero(np.concatenate([[True], ~joined]))
     label[order] = np.minimum.reduceat(order, first)[
         np.cumsum(np.concatenate([[True], ~joined])) - 1
@@ -121,7 +123,7 @@ def weld(vertices: Floats, offset: Ints, tolerance: float = WELD) -> Ints:
 
 def _linked(vertices: Floats, a: Ints, b: Ints, tolerance: float) -> Bools:
     gap = vertices[a] - vertices[b]
-    return np.einsum("ij,ij->i", gap, gap) <= tolerance * tolerance
+    return np.asarray(np.einsum("ij,ij->i", gap, gap) <= tolerance * tolerance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +158,8 @@ def survey(meshes: MeshSet) -> Topology:
     corners = meshes.faces.astype(np.int64) + meshes.vertex_offset[:-1][face_owner][:, None]
     normals, volumes = measure(meshes, corners, face_owner)
     share = np.sqrt(np.einsum("ij,ij->i", normals, normals)) / 2
-    area = np.bincount(face_owner, weights=share, minlength=n)
-    volume = np.bincount(face_owner, weights=volumes, minlength=n)
+    area = np.bincount(face_owner, weights=share, minlength=n).astype(np.float64)
+    volume = np.bincount(face_owner, weights=volumes, minlength=n).astype(np.float64)
     welded = weld(meshes.vertices, meshes.vertex_offset)[corners]
     whole = (
         (welded[:, 0] != welded[:, 1])
@@ -208,7 +210,7 @@ def _opposed(normals: Floats, area: Floats, edges: Edges) -> Ints:
     right = edges.order[edges.start[paired] + 1] // 3
     dot = np.einsum("ij,ij->i", normals[left], normals[right])
     dot *= np.where(edges.balance[paired] == 0, 1.0, -1.0)
-    return paired[dot < -0.99 * 4 * area[left] * area[right]]
+    return np.asarray(paired[dot < -0.99 * 4 * area[left] * area[right]])
 
 
 def _inverted(welded: Ints, owner: Ints, volumes: Floats, n_vertices: int, n: int) -> Ints:
