@@ -16,7 +16,7 @@ _CHUNK = 200_000
 def orient(vertices: Floats, faces: Faces) -> Faces | None:
     """The faces, consistently oriented and outwards; None if the mesh encloses nothing.
 
-    A shell inside another one that looked inwards before is a cavity and stays one.
+    A shell inside another one that looked the other way before is a cavity and stays one.
     """
     corners = faces.astype(np.int64)
     welded = weld(vertices, np.array([0, len(vertices)]))[corners]
@@ -83,15 +83,17 @@ def _outwards(
     looked_out = positive == kept
     if count == 1 or looked_out.all():
         return np.asarray(positive)
+    # From the biggest shell to the smallest: each keeps its relation to the one right around it.
     sizes = np.abs(volume)
-    result = positive.copy()
-    for i in np.flatnonzero(~looked_out):
-        point = vertices[faces[shell == i]].reshape(-1, 3)[0]
-        bigger = np.flatnonzero(sizes > sizes[i])
-        inside = [j for j in bigger if _winds(point, vertices, faces[shell == j])]
-        if len(inside) % 2 == 1:
-            result[i] = not positive[i]
-    return result
+    order = np.argsort(-sizes, kind="stable")
+    outside = np.ones(count, np.bool_)
+    for rank, i in enumerate(order):
+        point = vertices[faces[shell == i][0, 0]]
+        for j in order[:rank][::-1]:
+            if sizes[j] > sizes[i] and _winds(point, vertices, faces[shell == j]):
+                outside[i] = outside[j] == (looked_out[i] == looked_out[j])
+                break
+    return np.asarray(positive == outside)
 
 
 def _winds(point: Floats, vertices: Floats, faces: npt.NDArray[np.int64]) -> bool:
