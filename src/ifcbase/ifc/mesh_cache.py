@@ -11,6 +11,8 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,19 +76,25 @@ class MeshCache:
             os.utime(path)
         return meshes
 
-    def admit(self, staged: Path) -> FileMeshes:
-        """Check what a child staged and move it in; gives it as the cache now holds it.
+    def admit(self, staged: Path) -> None:
+        """Check what a child staged and move it in.
 
         Raises ReportInvalid if the entry does not hold together; then nothing is kept.
         """
         key = staged.name.removesuffix(SUFFIX)
-        meshes = read_entry(staged, key, distrust=True)
         target = self.path(key)
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Written anew from what was checked: the child may still hold its own file open.
-        write_entry(meshes, key, target)
+        # Our own copy is checked, not the child's file, which something of its may still change.
+        copy = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
+        try:
+            shutil.copyfile(staged, copy)
+            with copy.open("r+b") as file:
+                os.fsync(file.fileno())
+            read_entry(copy, key, distrust=True)
+            copy.replace(target)
+        finally:
+            copy.unlink(missing_ok=True)
         self.clean(keep=target)
-        return read_entry(target, key)
 
     def admit_all(self, folder: Path) -> list[Path]:
         """Admit every staged entry of a folder; gives those that were refused."""
@@ -100,10 +108,10 @@ class MeshCache:
 
     def clean(self, keep: Path | None = None) -> int:
         """Remove the entries used longest ago until the rest fits; gives how many went."""
-        entries = sorted(self._entries(), key=lambda e: (e[1], e[2]))
+        entries = sorted(self._entries(), key=lambda entry: entry[1:])
         total = sum(size for size, _, _ in entries)
         removed = 0
-        for size, _, path in sorted(entries, key=lambda e: (e[1], str(e[2]))):
+        for size, _, path in entries:
             if total <= self.limit:
                 break
             if path == keep:

@@ -88,7 +88,7 @@ def test_a_sharp_wedge_is_no_fold() -> None:
     """2 degrees between long faces are steep enough to be meant."""
     height = np.tan(np.radians(2))
     vertices = np.array([[0, 0, 0], [1, 0, 0], [1, 0, height]], np.float64)
-    both = np.concatenate([vertices, vertices + [0, 1, 0]])
+    both = np.concatenate([vertices, vertices + np.array([0, 1, 0])])
     faces = [[0, 1, 2], [3, 5, 4], [0, 3, 4], [0, 4, 1], [1, 4, 5], [1, 5, 2], [2, 5, 3], [2, 3, 0]]
     found = survey(meshes((both, np.array(faces, np.int32))))
     assert found.odd_edges[0] == found.unbalanced_edges[0] == found.folds[0] == 0

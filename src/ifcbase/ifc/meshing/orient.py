@@ -87,10 +87,17 @@ def _outwards(
     sizes = np.abs(volume)
     order = np.argsort(-sizes, kind="stable")
     outside = np.ones(count, np.bool_)
+    by_shell = faces[np.argsort(shell, kind="stable")]
+    ends = np.cumsum(np.bincount(shell, minlength=count))
+    starts = np.concatenate([[0], ends[:-1]])
+    low = np.minimum.reduceat(vertices[by_shell].min(axis=1), starts, axis=0)
+    high = np.maximum.reduceat(vertices[by_shell].max(axis=1), starts, axis=0)
     for rank, i in enumerate(order):
-        point = vertices[faces[shell == i][0, 0]]
-        for j in order[:rank][::-1]:
-            if sizes[j] > sizes[i] and _winds(point, vertices, faces[shell == j]):
+        point = vertices[by_shell[starts[i], 0]]
+        bigger = order[:rank][::-1]
+        around = ((low[bigger] < point) & (point < high[bigger])).all(axis=1)
+        for j in bigger[around]:
+            if sizes[j] > sizes[i] and _winds(point, vertices, by_shell[starts[j] : ends[j]]):
                 outside[i] = outside[j] == (looked_out[i] == looked_out[j])
                 break
     return np.asarray(positive == outside)
