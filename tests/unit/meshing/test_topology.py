@@ -194,6 +194,5 @@ def test_components_are_those_of_a_plain_search(n: int, links: list[tuple[int, i
     for _ in range(n):
         for a, b in links:
             expected[a] = expected[b] = min(expected[a], expected[b])
-    a = np.array([a for a, _ in links], np.int64)
-    b = np.array([b for _, b in links], np.int64)
-    assert components(n, a, b).tolist() == expected
+    ends = np.array(links, np.int64).reshape(-1, 2)
+    assert components(n, ends[:, 0], ends[:, 1]).tolist() == expected

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from ifcbase.errors import ComputeError
 from ifcbase.ifc.meshset import MeshSet
 
 if TYPE_CHECKING:
@@ -71,7 +72,12 @@ class Source:
         if self._model is None:
             import ifcopenshell  # native code, only where a model is read
 
-            self._model = ifcopenshell.open(str(self.path))
+            try:
+                self._model = ifcopenshell.open(str(self.path))
+            except (ifcopenshell.Error, OSError, RuntimeError) as error:
+                raise ComputeError(
+                    f"{self.path.name} cannot be opened for meshing", detail=repr(error)
+                ) from error
         return self._model
 
     @property
