@@ -71,6 +71,8 @@ def test_every_element_is_meshed_or_named(models_folder: Path, name: str) -> Non
     assert found.step_ids.tolist() == wanted.step_ids.tolist()
     assert found.count(Outcome.SOLID) + found.count(Outcome.SURFACE) == len(wanted)
     assert found.outcome.min() > 0
+    # Half of these furniture meshes are open in the file: making them again would be for nothing.
+    assert (found.mesher > 0).sum() <= 10
     assert (found.meshes.closed == (found.outcome == Outcome.SOLID)).all()
     open_rows = np.flatnonzero(~found.meshes.closed)
     assert all(found.reason(int(row)) != "nothing wrong" for row in open_rows)

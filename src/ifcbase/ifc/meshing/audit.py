@@ -15,8 +15,8 @@ from ifcbase.ifc.meshset import MeshSet
 
 #: A closed mesh thinner than this on average (volume over area, metres) encloses nothing.
 THINNEST = 1e-6
-#: Triangles surveyed at a time, to bound memory.
-CHUNK = 1_000_000
+#: Triangles surveyed at a time: bounds memory, and what fits the processor cache is quicker.
+CHUNK = 50_000
 
 
 class Finding(IntFlag):
