@@ -78,6 +78,16 @@ def test_every_element_is_meshed_or_named(models_folder: Path, name: str) -> Non
     assert all(found.reason(int(row)) != "nothing wrong" for row in open_rows)
 
 
+def test_an_element_of_mere_curves_is_no_surface(models_folder: Path) -> None:
+    """The fast mesher spans sheets over a set of curves; nothing in the model is there."""
+    path = models_folder / "schependomlaan/subcontractors/GEELEN-Breedplaat_V2.ifc"
+    wanted, found = meshed(path)
+    truth, _, _ = judge(path, wanted)
+    assert found.count(Outcome.NO_BODY) == 1
+    assert (found.usable == (np.diff(truth.face_offset) > 0)).all()
+    assert found.reason(int(np.flatnonzero(~found.usable)[0])).startswith("none of its")
+
+
 def test_folded_stairs_are_made_again(models_folder: Path) -> None:
     """The fast mesher folds concave faces: six stairs with 11.76 instead of 9.01 m2."""
     path = models_folder / "schependomlaan/architect/ROOT-prefab_trappen.ifc"

@@ -189,16 +189,18 @@ class _Work:
         or once two meshers agree: what is bad in the same way everywhere is bad in the file.
         """
         unusable = found.has(UNUSABLE)
-        accepted = ~unusable
+        accepted, nobody = ~unusable, np.zeros(len(rows), np.bool_)
         for i in np.flatnonzero(unusable | found.has(NOT_SOLID)).tolist():
             row = int(rows[i])
             shape = self.shapes.read(int(self.wanted.step_ids[row]))
-            if not shape.body and found.has(Finding.MISSING)[i]:
+            if not shape.body:  # also where a mesher made something of mere curves
+                accepted[i] = False
+                nobody[i] = True
                 self.outcome[row] = Outcome.NO_BODY
                 self.reasons[row] = "none of its representations is a body"
             elif not unusable[i]:
                 accepted[i] = last or bool(agreed[i]) or not shape.solid
-        return accepted, ~unusable
+        return accepted, ~unusable & ~nobody
 
     def _keep(
         self,
