@@ -268,7 +268,7 @@ class _Writer(ShapeWriter):
         hole = self.rooted(
             "IfcOpeningElement",
             role,
-            Name=f"Opening {n + 1} in {part.name}",
+            Name=f"Opening {n + 1}",
             ObjectPlacement=self.placement(
                 host.ObjectPlacement, self.axes(_difference(at, part.at))
             ),
