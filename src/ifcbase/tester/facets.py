@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import ifcopenshell
 import ifcopenshell.util.classification
@@ -14,8 +14,9 @@ from ifctester import facet as stock
 
 from ifcbase.tester.ids.values import Literal, Restriction
 
-Entity_ = ifcopenshell.entity_instance
-Elements = Sequence[Entity_]
+#: An entity instance of IfcOpenShell, which has no types of its own for it.
+Instance: TypeAlias = Any
+Elements: TypeAlias = Sequence[Instance]
 
 
 class _Facet(stock.Facet):  # type: ignore[misc]
@@ -42,7 +43,7 @@ class _Facet(stock.Facet):  # type: ignore[misc]
         text = parameter.text if isinstance(parameter, Literal) else parameter
         return dict(super().to_ids_value(text))
 
-    def filter(self, ifc_file: ifcopenshell.file, elements: Elements | None) -> list[Entity_]:
+    def filter(self, ifc_file: ifcopenshell.file, elements: Elements | None) -> list[Instance]:
         # The stock attribute filter lists an element once for every class that brings the name.
         return list({e.id(): e for e in super().filter(ifc_file, elements)}.values())
 
@@ -62,10 +63,10 @@ class Entity(_Facet, stock.Entity):  # type: ignore[misc]
 
     def filter(
         self, ifc_file: ifcopenshell.file, elements: Elements | None = None
-    ) -> list[Entity_]:
+    ) -> list[Instance]:
         if elements is not None:
             return [e for e in elements if self(e)]
-        found: dict[int, Entity_] = {}
+        found: dict[int, Instance] = {}
         for name in ifc_file.types():
             if name.upper() == self.name:
                 found.update((e.id(), e) for e in ifc_file.by_type(name, include_subtypes=False))
@@ -77,7 +78,7 @@ class Entity(_Facet, stock.Entity):  # type: ignore[misc]
                     )
         return [e for e in found.values() if self(e)]
 
-    def __call__(self, inst: Entity_, logger: Any = None) -> stock.EntityResult:
+    def __call__(self, inst: Instance) -> stock.EntityResult:
         actual = inst.is_a().upper()
         if actual != self.name:
             mapped = _mapped_class(inst)
@@ -95,7 +96,7 @@ class Entity(_Facet, stock.Entity):  # type: ignore[misc]
         return stock.EntityResult(passed, {"type": "PREDEFINEDTYPE", "actual": actual_type})
 
 
-def _mapped_class(inst: Entity_) -> str | None:
+def _mapped_class(inst: Instance) -> str | None:
     """The class an IFC2X3 occurrence has through its type, None in all other cases."""
     if inst.file.schema != "IFC2X3":
         return None
@@ -108,7 +109,7 @@ def _mapped_class(inst: Entity_) -> str | None:
     return _class_by_type(element_type)
 
 
-def _class_by_type(element_type: Entity_) -> str | None:
+def _class_by_type(element_type: Instance) -> str | None:
     name = element_type.is_a().upper().removesuffix("TYPE").removesuffix("STYLE")
     return None if name in _ifc2x3_names() else name
 
@@ -124,12 +125,12 @@ class Attribute(_Facet, stock.Attribute):  # type: ignore[misc]
 
     typed = frozenset({"value"})
 
-    def __call__(self, inst: Entity_, logger: Any = None) -> stock.AttributeResult:
+    def __call__(self, inst: Instance) -> stock.AttributeResult:
         if self.cardinality == "optional":
             names = [self.name] if isinstance(self.name, str) else inst.get_info(recursive=False)
             if all(getattr(inst, n, None) is None for n in names if n == self.name):
                 return stock.AttributeResult(True)
-        return super().__call__(inst, logger)
+        return super().__call__(inst)
 
 
 class Property(_Facet, stock.Property):  # type: ignore[misc]
@@ -137,9 +138,9 @@ class Property(_Facet, stock.Property):  # type: ignore[misc]
 
     typed = frozenset({"value"})
 
-    def __call__(self, inst: Entity_, logger: Any = None) -> stock.PropertyResult:
+    def __call__(self, inst: Instance) -> stock.PropertyResult:
         try:
-            return super().__call__(inst, logger)
+            return super().__call__(inst)
         except AssertionError:
             # Raised for bounded and table values of which every part is missing.
             if self.cardinality == "optional":
@@ -150,8 +151,8 @@ class Property(_Facet, stock.Property):  # type: ignore[misc]
 class Classification(_Facet, stock.Classification):  # type: ignore[misc]
     """System and value must be met by one and the same reference."""
 
-    def __call__(self, inst: Entity_, logger: Any = None) -> stock.ClassificationResult:
-        result = super().__call__(inst, logger)
+    def __call__(self, inst: Instance) -> stock.ClassificationResult:
+        result = super().__call__(inst)
         prohibited = self.cardinality == "prohibited"
         if self.value is None or self.system is None or result.is_pass is prohibited:
             return result  # the parts are not met even by different references, or not both asked
@@ -167,12 +168,12 @@ class Classification(_Facet, stock.Classification):  # type: ignore[misc]
             passed, stock.ClassificationResult, {"type": "SYSTEM", "actual": systems}
         )
 
-    def _both(self, reference: Entity_) -> bool:
+    def _both(self, reference: Instance) -> bool:
         code = getattr(reference, "Identification", getattr(reference, "ItemReference", None))
         return bool(self.value == code and self.system == self._system(reference))
 
     @staticmethod
-    def _system(reference: Entity_) -> str | None:
+    def _system(reference: Instance) -> str | None:
         classification = ifcopenshell.util.classification.get_classification(reference)
         return None if classification is None else classification.Name
 
@@ -187,9 +188,9 @@ class PartOf(_Facet, stock.PartOf):  # type: ignore[misc]
         super().parse(xml)
         return self
 
-    def __call__(self, inst: Entity_, logger: Any = None) -> stock.PartOfResult:
+    def __call__(self, inst: Instance) -> stock.PartOfResult:
         if self.relation != "IFCRELASSIGNSTOGROUP":
-            return super().__call__(inst, logger)
+            return super().__call__(inst)
         groups = [
             relation.RelatingGroup
             for relation in getattr(inst, "HasAssignments", None) or ()
@@ -210,10 +211,10 @@ class PartOf(_Facet, stock.PartOf):  # type: ignore[misc]
 class Material(_Facet, stock.Material):  # type: ignore[misc]
     """A layer, profile or constituent without a material is legal and must not stop the check."""
 
-    def __call__(self, inst: Entity_, logger: Any = None) -> stock.MaterialResult:
+    def __call__(self, inst: Instance) -> stock.MaterialResult:
         material = ifcopenshell.util.element.get_material(inst, should_skip_usage=True)
         if material is None or self.value is None:
-            return super().__call__(inst, logger)
+            return super().__call__(inst)
         names = sorted({name for name in _material_names(material) if name})
         passed = any(name == self.value for name in names)
         return self.answer(passed, stock.MaterialResult, {"type": "VALUE", "actual": names})
@@ -222,7 +223,7 @@ class Material(_Facet, stock.Material):  # type: ignore[misc]
 _PARTS: Final = ("Materials", "MaterialLayers", "MaterialProfiles", "MaterialConstituents")
 
 
-def _material_names(material: Entity_) -> Iterable[str | None]:
+def _material_names(material: Instance) -> Iterable[str | None]:
     """Names and categories of a material, or of a set, its parts and their materials."""
     for name in ("Name", "LayerSetName", "Category"):
         yield getattr(material, name, None)

@@ -45,12 +45,12 @@ class Specification(StockSpecification):  # type: ignore[misc]
         return self
 
     def parse_clause(self, clause: dict[str, Any]) -> list[Facet]:
-        found: list[Facet] = []
-        for name, facets in clause.items():
-            if name in FACETS:
-                for facet in facets if isinstance(facets, list) else [facets]:
-                    found.append(FACETS[name]().parse(dict(facet or {})))
-        return found
+        return [
+            FACETS[name]().parse(dict(facet or {}))
+            for name, facets in clause.items()
+            if name in FACETS
+            for facet in (facets if isinstance(facets, list) else [facets])
+        ]
 
     @property
     def usage(self) -> Usage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ifcbase.errors import IdsInvalid
@@ -14,25 +14,28 @@ from ifcbase.tester.ids.schema import decode
 from ifcbase.tester.ids.xml import read_xml
 
 
-def read(path: Path) -> tuple[IdsDocument | None, list[Finding]]:
+def read(path: Path, name: str | None = None) -> tuple[IdsDocument | None, list[Finding]]:
     """The IDS and its findings; no IDS if the schema stage already fails.
 
-    Raises the errors of the XML stage (``read_xml``).
+    ``name`` is what messages call the file. Raises the errors of the XML stage (``read_xml``).
     """
-    data = read_xml(path)
-    decoded, findings = decode(data, path.name)
+    name = name or path.name
+    data = read_xml(path, name)
+    decoded, findings = decode(data, name)
     if findings:
         return None, findings
-    document = IdsDocument(path.name, hashlib.sha256(data).hexdigest(), decoded)
+    document = IdsDocument(name, hashlib.sha256(data).hexdigest(), decoded)
     return document, audit(document)
 
 
-def read_valid(paths: Sequence[Path]) -> tuple[list[IdsDocument], list[Finding]]:
+def read_valid(
+    paths: Sequence[Path], names: Mapping[Path, str] | None = None
+) -> tuple[list[IdsDocument], list[Finding]]:
     """All IDS files and the warnings about them; raises IdsInvalid with all errors of all files."""
     documents: list[IdsDocument] = []
     findings: list[Finding] = []
     for path in paths:
-        document, found = read(path)
+        document, found = read(path, (names or {}).get(path))
         findings.extend(found)
         if document is not None:
             documents.append(document)

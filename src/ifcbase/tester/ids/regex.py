@@ -153,7 +153,8 @@ class _Automaton:
         if code is op.BRANCH:
             return self._state(None, *(self._chain(branch, end) for branch in argument[1]))
         if code in (op.MAX_REPEAT, op.MIN_REPEAT):
-            return self._repeat(*argument, end)
+            low, high, body = argument
+            return self._repeat(low, high, body, end)
         if code in (op.AT, op.ASSERT_NOT):
             return end  # the anchors that the translation wraps around every pattern
         raise PatternInvalid(f"{code} has no meaning in a pattern of XML Schema")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import DefusedXMLParser
+from defusedxml.common import DefusedXmlException  # type: ignore[import-untyped]
+from defusedxml.ElementTree import DefusedXMLParser  # type: ignore[import-untyped]
 
 from ifcbase.errors import FileEmpty, FileMissing, FileUnreadable, IdsTooLarge, IdsUnsafe, NotIds
 
@@ -20,55 +20,56 @@ MAX_ELEMENTS = 500_000
 NAMESPACE = "http://standards.buildingsmart.org/IDS"
 
 
-def read_xml(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
+def read_xml(path: Path, name: str | None = None, *, max_bytes: int = MAX_BYTES) -> bytes:
     """The bytes of an IDS whose XML is well formed, bounded, and free of document types.
 
-    Raises FileMissing, FileUnreadable, FileEmpty, IdsTooLarge, IdsUnsafe or NotIds.
+    ``name`` is what messages call the file. Raises FileMissing, FileUnreadable, FileEmpty, IdsTooLarge, IdsUnsafe or NotIds.
     """
-    data = _bytes(path, max_bytes)
-    _refuse_other_kinds(path, data)
-    parser = DefusedXMLParser(target=_Bounded(path.name), forbid_dtd=True)
+    name = name or path.name
+    data = _bytes(path, name, max_bytes)
+    _refuse_other_kinds(name, data)
+    parser = DefusedXMLParser(target=_Bounded(name), forbid_dtd=True)
     try:
         parser.feed(data)
         root = parser.close()
     except DefusedXmlException as error:
         raise IdsUnsafe(
-            f"{path.name} declares a document type or entities: refused unread.",
+            f"{name} declares a document type or entities: refused unread.",
             detail=str(error),
         ) from error
     except (ParseError, LookupError, ValueError) as error:
-        raise NotIds(f"{path.name} is not well-formed XML: {error}.") from error
+        raise NotIds(f"{name} is not well-formed XML: {error}.") from error
     if root.tag != f"{{{NAMESPACE}}}ids":
         raise NotIds(
-            f"{path.name} is XML, but its outermost element is {root.tag!r}, "
+            f"{name} is XML, but its outermost element is {root.tag!r}, "
             f"not 'ids' of {NAMESPACE}."
         )
     return data
 
 
-def _bytes(path: Path, max_bytes: int) -> bytes:
+def _bytes(path: Path, name: str, max_bytes: int) -> bytes:
     if not path.exists():
-        raise FileMissing(f"There is no file {path}.")
+        raise FileMissing(f"There is no file {name}.")
     try:
         with path.open("rb") as stream:
             data = stream.read(max_bytes + 1)
     except OSError as error:
-        raise FileUnreadable(f"{path.name} cannot be read: {error.strerror}.") from error
+        raise FileUnreadable(f"{name} cannot be read: {error.strerror}.") from error
     if not data.strip():
-        raise FileEmpty(f"{path.name} is empty.")
+        raise FileEmpty(f"{name} is empty.")
     if len(data) > max_bytes:
-        raise IdsTooLarge(f"{path.name} is larger than {max_bytes / 1e6:.0f} MB.")
+        raise IdsTooLarge(f"{name} is larger than {max_bytes / 1e6:.0f} MB.")
     return data
 
 
-def _refuse_other_kinds(path: Path, data: bytes) -> None:
+def _refuse_other_kinds(name: str, data: bytes) -> None:
     head = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"ISO-10303-21"):
         raise NotIds(
-            f"{path.name} is an IFC model, not an IDS.", hint="Were model and IDS swapped?"
+            f"{name} is an IFC model, not an IDS.", hint="Were model and IDS swapped?"
         )
     if head.startswith(b"PK\x03\x04"):
-        raise NotIds(f"{path.name} is a ZIP archive.", hint="Unpack it and give the IDS inside.")
+        raise NotIds(f"{name} is a ZIP archive.", hint="Unpack it and give the IDS inside.")
 
 
 class _Bounded(TreeBuilder):

@@ -8,10 +8,12 @@ from functools import cache, cached_property
 from importlib.resources import files
 from typing import Any, Final
 
+import ifcopenshell
 import ifcopenshell.util.type
-from ifcopenshell import ifcopenshell_wrapper as wrapper
 
 from ifcbase.tester.ids.values import Restriction, Value
+
+wrapper: Any = ifcopenshell.ifcopenshell_wrapper
 
 _BASE_BY_SIMPLE_TYPE: Final = {
     "string": "string",

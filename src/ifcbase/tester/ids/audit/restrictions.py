@@ -19,8 +19,9 @@ from ifcbase.tester.ids.values import Literal, Restriction, Value, compiled, num
 UNMATCHABLE: Final = frozenset({rules.PATTERN_INVALID.code, rules.PATTERN_COSTLY.code})
 
 _INTEGERS: Final = frozenset(
-    "integer int long short byte nonNegativeInteger positiveInteger nonPositiveInteger "
-    "negativeInteger unsignedInt unsignedLong unsignedShort unsignedByte".split()
+    {"integer", "int", "long", "short", "byte", "nonNegativeInteger", "positiveInteger"}
+    | {"nonPositiveInteger", "negativeInteger"}
+    | {"unsignedInt", "unsignedLong", "unsignedShort", "unsignedByte"}
 )
 _NUMBERS: Final = _INTEGERS | {"double", "float", "decimal"}
 _TIMES: Final = frozenset({"date", "dateTime", "time", "duration"})
