@@ -42,7 +42,9 @@ def check(
     name = names.get(model, model.name)
     progress("reading model", 0.02, name)
     opened = open_model(model, name)
-    specifications = [(i, s) for i, document in enumerate(documents) for s in document.specifications]
+    specifications = [
+        (i, s) for i, document in enumerate(documents) for s in document.specifications
+    ]
     elements = Elements()
     reports = []
     _forget_psets()

@@ -59,9 +59,7 @@ def evaluate(
     for count, instance in enumerate(applicable):
         index = elements.index(instance)
         report.elements.append(index)
-        for facet, requirement in zip(
-            specification.requirements, report.requirements, strict=True
-        ):
+        for facet, requirement in zip(specification.requirements, report.requirements, strict=True):
             _judge(facet, requirement, instance, index)
         if count % _STRIDE == 0:
             tick(count / len(applicable))
@@ -77,7 +75,7 @@ def _judge(facet: Facet, requirement: RequirementReport, instance: Instance, ind
         return
     requirement.evaluated += 1
     if not result.is_pass:
-        requirement.failures.append(Row(index, reason[:_MAX_REASON]))
+        requirement.failures.append(Row(index, clean(reason)[:_MAX_REASON]))
 
 
 def _applicable(
@@ -104,7 +102,8 @@ def _applicable(
 
 
 def _failure(error: Exception) -> str:
-    return f"The check failed on this element: {type(error).__name__}: {error}"[:_MAX_REASON]
+    reason = f"The check failed on this element: {type(error).__name__}: {error}"
+    return clean(reason)[:_MAX_REASON]
 
 
 def _outline(
@@ -120,8 +119,7 @@ def _outline(
         description=specification.description,
         instructions=specification.instructions,
         applicability=[
-            facet.to_string("applicability", specification)
-            for facet in specification.applicability
+            facet.to_string("applicability", specification) for facet in specification.applicability
         ],
         requirements=[_requirement(facet, specification) for facet in specification.requirements],
     )
@@ -147,20 +145,26 @@ def _requirement(facet: Facet, specification: Specification) -> RequirementRepor
 
 def _element(instance: Instance, step_id: int) -> Element:
     element_type: Any = ifcopenshell.util.element.get_type(instance)
+    predefined_type = ifcopenshell.util.element.get_predefined_type(instance)
     return Element(
         step_id=step_id,
-        global_id=getattr(instance, "GlobalId", None),
+        global_id=_text(instance, "GlobalId"),
         ifc_class=instance.is_a(),
-        predefined_type=ifcopenshell.util.element.get_predefined_type(instance),
+        predefined_type=None if predefined_type is None else clean(str(predefined_type)),
         name=_text(instance, "Name"),
         description=_text(instance, "Description"),
         tag=_text(instance, "Tag"),
-        text=str(instance),
-        type_text=None if element_type is None else str(element_type),
+        text=clean(str(instance)),
+        type_text=None if element_type is None else clean(str(element_type)),
     )
 
 
 def _text(instance: Instance, name: str) -> str | None:
     """An attribute as text; some classes use these names for other things than texts."""
     value = getattr(instance, name, None)
-    return value if value is None else str(value)
+    return None if value is None else clean(str(value))
+
+
+def clean(text: str) -> str:
+    """A text that JSON and Postgres can hold: no NUL, no halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

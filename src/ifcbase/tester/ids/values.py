@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
+from math import isfinite
 from typing import Any, Final
 
 from elementpath.datatypes import Date10, DateTime10, Duration, Time
@@ -18,6 +19,7 @@ from ifcbase.tester.ids.regex import Pattern
 
 #: Relative and absolute part of the tolerance (IDS documentation, tolerance.md).
 EPSILON: Final = 1.0e-6
+_EXACT_EPSILON: Final = Decimal("1e-6")
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -34,8 +36,15 @@ def tolerance(wanted: float) -> float:
 
 
 def nearly_equal(value: float, wanted: float) -> bool:
-    """Equality of floating-point numbers; the official cases count the bounds themselves in."""
-    return wanted - tolerance(wanted) <= value <= wanted + tolerance(wanted)
+    """Equality of floating-point numbers; the bounds themselves count in, as the cases have it."""
+    if not (isfinite(value) and isfinite(wanted)):
+        return False
+    missed, allowed = abs(value - wanted), tolerance(wanted)
+    if abs(missed - allowed) > 1e-9 * allowed:
+        return missed <= allowed
+    # At the bound, binary rounding would decide; the decimals that people wrote do instead.
+    exact = Decimal(repr(wanted))
+    return abs(Decimal(repr(value)) - exact) <= abs(exact) * _EXACT_EPSILON + _EXACT_EPSILON
 
 
 class Literal:

@@ -41,8 +41,7 @@ def read_xml(path: Path, name: str | None = None, *, max_bytes: int = MAX_BYTES)
         raise NotIds(f"{name} is not well-formed XML: {error}.") from error
     if root.tag != f"{{{NAMESPACE}}}ids":
         raise NotIds(
-            f"{name} is XML, but its outermost element is {root.tag!r}, "
-            f"not 'ids' of {NAMESPACE}."
+            f"{name} is XML, but its outermost element is {root.tag!r}, not 'ids' of {NAMESPACE}."
         )
     return data
 
@@ -65,9 +64,7 @@ def _bytes(path: Path, name: str, max_bytes: int) -> bytes:
 def _refuse_other_kinds(name: str, data: bytes) -> None:
     head = data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")
     if head.startswith(b"ISO-10303-21"):
-        raise NotIds(
-            f"{name} is an IFC model, not an IDS.", hint="Were model and IDS swapped?"
-        )
+        raise NotIds(f"{name} is an IFC model, not an IDS.", hint="Were model and IDS swapped?")
     if head.startswith(b"PK\x03\x04"):
         raise NotIds(f"{name} is a ZIP archive.", hint="Unpack it and give the IDS inside.")
 
