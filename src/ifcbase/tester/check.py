@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import ifctester.facet
-
 from ifcbase.errors import RequestInvalid
 from ifcbase.progress import Progress, silent
+from ifcbase.tester import properties
 from ifcbase.tester._opening import open_model
 from ifcbase.tester.evaluate import Elements, evaluate
 from ifcbase.tester.ids.reading import read_valid
@@ -47,14 +46,14 @@ def check(
     ]
     elements = Elements()
     reports = []
-    _forget_psets()
+    properties.forget()
     try:
         for number, (index, specification) in enumerate(specifications):
             tick = _ticker(progress, number, len(specifications), specification.name)
             tick(0.0)
             reports.append(evaluate(specification, opened, elements, index, tick))
     finally:
-        _forget_psets()
+        properties.forget()
     progress("checking", 1.0)
     return TesterReport(
         model=ModelFile(name, _sha256(model), opened.schema_identifier),
@@ -76,12 +75,6 @@ def _ticker(progress: Progress, number: int, count: int, name: str) -> Callable[
         progress("checking", _READ + (1.0 - _READ) * (number + fraction) / count, name)
 
     return tick
-
-
-def _forget_psets() -> None:
-    """IfcTester remembers property sets by instance; instances of another file may look the same."""
-    ifctester.facet.get_pset.cache_clear()
-    ifctester.facet.get_psets.cache_clear()
 
 
 def _sha256(path: Path) -> str:

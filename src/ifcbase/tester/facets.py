@@ -13,6 +13,7 @@ import ifcopenshell.util.type
 from ifctester import facet as stock
 
 from ifcbase.tester.ids.values import Literal, Restriction
+from ifcbase.tester.properties import Held, attributes, property_sets
 
 #: An entity instance of IfcOpenShell, which has no types of its own for it.
 Instance: TypeAlias = Any
@@ -121,31 +122,81 @@ def _ifc2x3_names() -> frozenset[str]:
 
 
 class Attribute(_Facet, stock.Attribute):  # type: ignore[misc]
-    """An optional attribute that has no value passes (the stock facet wants one)."""
+    """Numbers are compared in SI, and an optional attribute that has no value passes.
+
+    The stock facet compares them in the unit of the model, and wants a value.
+    """
 
     typed = frozenset({"value"})
 
     def __call__(self, inst: Instance) -> stock.AttributeResult:
-        if self.cardinality == "optional":
-            names = [self.name] if isinstance(self.name, str) else inst.get_info(recursive=False)
-            if all(getattr(inst, n, None) is None for n in names if n == self.name):
-                return stock.AttributeResult(True)
-        return super().__call__(inst)
+        held = [h for name, h in attributes(inst) if name == self.name]
+        optional = self.cardinality == "optional"
+        if optional and all(h.value is None for h in held):
+            return stock.AttributeResult(True)
+        reason = self._fault(held, inst.file)
+        return self.answer(reason is None, stock.AttributeResult, reason or {})
+
+    def _fault(self, held: list[Held], model: ifcopenshell.file) -> dict[str, Any] | None:
+        if not held:
+            return {"type": "NOVALUE"}
+        present = [h for h in held if not h.empty]
+        if not present:
+            values = [h.value for h in held]
+            return {"type": "FALSEY", "actual": values if len(values) > 1 else values[0]}
+        if self.value is not None:
+            for h in present:
+                value = h.comparable(model)
+                if value != self.value:
+                    return {"type": "VALUE", "actual": value}
+        return None
 
 
 class Property(_Facet, stock.Property):  # type: ignore[misc]
-    """A property that bounds nothing has no value; the stock facet stops with an assertion."""
+    """Judges what the element and its type hold by type, unit and value, kind by kind alike.
+
+    The stock facet neither types nor converts what a type hands down, rounds and skips units, and
+    stops on values that are incomplete.
+    """
 
     typed = frozenset({"value"})
 
     def __call__(self, inst: Instance) -> stock.PropertyResult:
-        try:
-            return super().__call__(inst)
-        except AssertionError:
-            # Raised for bounded and table values of which every part is missing.
-            if self.cardinality == "optional":
-                return stock.PropertyResult(True)
-            return self.answer(False, stock.PropertyResult, {"type": "NOVALUE"})
+        sets = property_sets(inst)
+        if isinstance(self.propertySet, str):
+            named = [sets[self.propertySet]] if self.propertySet in sets else []
+        else:
+            named = [held for name, held in sets.items() if name == self.propertySet]
+        optional = self.cardinality == "optional"
+        if not named:
+            return stock.PropertyResult(True) if optional else self._answer({"type": "NOPSET"})
+        for held in named:
+            reason = self._fault(held, inst.file)
+            if reason is not None and not (optional and reason["type"] == "NOVALUE"):
+                return self._answer(reason)
+        return self._answer(None)
+
+    def _answer(self, reason: dict[str, Any] | None) -> stock.PropertyResult:
+        return self.answer(reason is None, stock.PropertyResult, reason or {})
+
+    def _fault(
+        self, held: dict[str, tuple[Held, ...] | None], model: ifcopenshell.file
+    ) -> dict[str, Any] | None:
+        """Why one property set does not do; every property that is meant must do."""
+        meant = [values for name, values in held.items() if name == self.baseName]
+        present = [[v for v in values or () if not v.empty] for values in meant]
+        if None in meant or not any(present):
+            return {"type": "NOVALUE"}
+        for values in filter(None, present):
+            wanted = self.dataType.upper() if self.dataType else None
+            typed = [v for v in values if wanted in (None, v.data_type.upper())]
+            if not typed:
+                actual = values[0].data_type
+                return {"type": "DATATYPE", "actual": actual, "dataType": self.dataType}
+            compared = [v.comparable(model) for v in typed]
+            if self.value is not None and not any(v == self.value for v in compared):
+                return {"type": "VALUE", "actual": compared}
+        return None
 
 
 class Classification(_Facet, stock.Classification):  # type: ignore[misc]

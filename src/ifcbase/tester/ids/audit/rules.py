@@ -20,8 +20,8 @@ class Rule:
 VERSION_MISSING = Rule("version-missing", "A specification names at least one IFC version.")
 OCCURS = Rule(
     "occurs",
-    "minOccurs and maxOccurs spell required (1, unbounded), optional (0, unbounded) "
-    "or prohibited (0, 0), nothing else.",
+    "A specification is required (occurs 1 to unbounded), optional (0 to unbounded) "
+    "or prohibited (0 to 0), nothing else.",
 )
 PROHIBITED_WITH_REQUIREMENTS = Rule(
     "prohibited-with-requirements", "A prohibited specification has no requirements."
