@@ -100,9 +100,7 @@ def test_nesting_without_end_is_refused(tmp_path: Path) -> None:
         read(written(tmp_path, deep))
 
 
-def test_elements_without_end_are_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_elements_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xml, "MAX_ELEMENTS", 50)
     with pytest.raises(IdsTooLarge, match="50 elements"):
         read(written(tmp_path, SOUND.replace("Rules", "<a/>" * 51)))
