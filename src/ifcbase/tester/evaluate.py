@@ -118,9 +118,7 @@ def _outline(
         identifier=specification.identifier,
         description=specification.description,
         instructions=specification.instructions,
-        applicability=[
-            facet.to_string("applicability", specification) for facet in specification.applicability
-        ],
+        applicability=[f.to_string("applicability") for f in specification.applicability],
         requirements=[_requirement(facet, specification) for facet in specification.requirements],
     )
 

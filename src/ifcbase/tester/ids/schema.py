@@ -27,16 +27,12 @@ def decode(data: bytes, name: str) -> tuple[dict[str, Any], list[Finding]]:
     """
     # The bytes were read and bounded by the XML stage; "none" forbids every access beyond them.
     resource = XMLResource(BytesIO(data), allow="none", defuse="always")
-    findings: list[Finding] = []
-    for error in ids_schema().iter_errors(resource):
-        findings.append(_finding(error, name))
-        if len(findings) >= MAX_FINDINGS:
-            break
-    if findings:
-        return {}, findings
-    document = ids_schema().decode(
-        resource, strip_namespaces=True, namespaces={"": NAMESPACE}, validation="skip"
+    decoded: Any = ids_schema().decode(
+        resource, strip_namespaces=True, namespaces={"": NAMESPACE}, validation="lax"
     )
+    document, errors = decoded
+    if errors:
+        return {}, [_finding(error, name) for error in errors[:MAX_FINDINGS]]
     if not isinstance(document, dict):
         raise TypeError(f"the schema decoded an IDS into {type(document).__name__}")
     return document, []

@@ -33,9 +33,12 @@ def check(context: Context) -> Iterator[Finding]:
 def _in_schema(
     context: Context, place: str, facet: Facet, schema: IfcSchema, classes: list[str] | None
 ) -> Iterator[Finding]:
-    named = sorted(schema.names) if classes is None else classes
-    of_whom = "any entity" if classes is None else ", ".join(classes[:5])
-    found = [a for c in named for a in schema.attributes(c).values() if a.name == facet.name]
+    if classes is None:
+        named, of_whom = sorted(schema.names), "any entity"
+        found = schema.attributes_anywhere(facet.name)
+    else:
+        named, of_whom = classes, ", ".join(classes[:5])
+        found = [a for c in named for a in schema.attributes(c).values() if a.name == facet.name]
     stored = [a for a in found if a.kind is not Kind.DERIVED]
     if not stored:
         rule = _why_missing(facet, schema, named, bool(found))

@@ -146,6 +146,15 @@ class IfcSchema:
             self._attributes[name] = found
         return self._attributes[name]
 
+    def attributes_anywhere(self, name: Value) -> list[Attribute]:
+        """Attributes of that name of any entity, each kind and type once."""
+        found = (_attribute(a, derived=False) for own, a in self._own_attributes if own == name)
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def _own_attributes(self) -> list[tuple[str, Any]]:
+        return [(a.name(), a) for entity in self._entities.values() for a in entity.attributes()]
+
     def is_inverse(self, name: str, attribute: str) -> bool:
         return any(
             inverse.name() == attribute
