@@ -272,3 +272,57 @@ def test_an_invalid_ids_is_refused_before_the_model_is_opened(tmp_path: Path) ->
         check(tmp_path / "not even there.ifc", [ids])
     assert caught.value.exit_code == 2
     assert caught.value.http_status == 422
+
+
+PREFIXED = """<?xml version="1.0" encoding="UTF-8" standalone="yes"?>
+<x:ids xmlns:x="http://standards.buildingsmart.org/IDS" xmlns:s="http://www.w3.org/2001/XMLSchema">
+  <x:info><x:title>Prefixed</x:title></x:info>
+  <x:specifications>
+    <x:specification name="A rule" identifier="R1" ifcVersion="IFC4" instructions="Ask us">
+      <x:applicability minOccurs="1" maxOccurs="unbounded">
+        <x:entity>
+          <x:name>
+            <s:restriction>
+              <s:annotation><s:documentation>Either of them</s:documentation></s:annotation>
+              <s:enumeration value="IFCWALL"/>
+              <!-- <s:enumeration value="IFCRABBIT"/> -->
+              <s:enumeration value="IFCSLAB"/>
+            </s:restriction>
+          </x:name>
+        </x:entity>
+      </x:applicability>
+      <x:requirements description="What we want">
+        <x:attribute instructions="Call it something">
+          <x:name><x:simpleValue>Name</x:simpleValue></x:name>
+          <x:value>
+            <s:restriction base="s:string">
+              <s:annotation><s:documentation>Any</s:documentation></s:annotation>
+              <s:minLength value="1"/>
+            </s:restriction>
+          </x:value>
+        </x:attribute>
+      </x:requirements>
+    </x:specification>
+  </x:specifications>
+</x:ids>
+"""
+
+
+def test_regression_prefixes_comments_and_annotations_of_other_authors(tmp_path: Path) -> None:
+    ids = tmp_path / "prefixed.ids"
+    ids.write_text(PREFIXED)
+    report = check(two_walls(tmp_path), [ids])
+    rule = report.specifications[0]
+    assert (rule.identifier, rule.instructions, rule.applicable) == ("R1", "Ask us", 2)
+    requirement = rule.requirements[0]
+    assert requirement.instructions == "Call it something"
+    assert [report.elements[row.element].description for row in requirement.failures] == [
+        "nameless"
+    ]
+    assert report.findings == []
+
+
+def test_a_warning_about_the_ids_is_in_the_report(tmp_path: Path) -> None:
+    report = check(two_walls(tmp_path), [write_ids(tmp_path, specification())])
+    assert [f.code for f in report.findings] == ["nothing-required"]
+    assert report.verdict is Verdict.PASSED

@@ -44,7 +44,6 @@ ENTITY_NO_MATCH = Rule(
 ENTITY_ABSTRACT = Rule(
     "entity-abstract",
     "The entity is abstract: as IDS does not count subtypes, no element is of it.",
-    Severity.WARNING,
 )
 ENTITY_CONTRADICTION = Rule(
     "entity-contradiction",
