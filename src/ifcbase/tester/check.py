@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -26,19 +26,19 @@ def check(
     *,
     strict_version: bool = False,
     progress: Progress = silent,
-    names: Mapping[Path, str] | None = None,
+    model_name: str | None = None,
+    ids_names: Sequence[str] | None = None,
 ) -> TesterReport:
     """Judge a model by every specification of every IDS; an IDS is audited before it is used.
 
-    ``names`` are what messages and report call the files. Raises IdsInvalid, NotIds, IdsUnsafe,
+    The names are what messages and report call the files. Raises IdsInvalid, NotIds, IdsUnsafe,
     IdsTooLarge, NotIfc, IfcUnparsable, FileMissing, FileUnreadable or FileEmpty.
     """
     if not ids:
         raise RequestInvalid("At least one IDS file is needed.")
-    names = names or {}
     progress("reading IDS", 0.0)
-    documents, findings = read_valid(ids, names)
-    name = names.get(model, model.name)
+    documents, findings = read_valid(ids, ids_names)
+    name = model_name or model.name
     progress("reading model", 0.02, name)
     opened = open_model(model, name)
     specifications = [

@@ -12,6 +12,7 @@ from ifctester.reporter import get_requirement_label_value
 
 from ifcbase.tester.facets import Entity, Instance
 from ifcbase.tester.ids.document import Specification, Usage
+from ifcbase.tester.properties import type_of, value_of
 from ifcbase.tester.report import Element, RequirementReport, Row, SpecificationReport
 
 _MAX_REASON = 2_000
@@ -142,24 +143,26 @@ def _requirement(facet: Facet, specification: Specification) -> RequirementRepor
 
 
 def _element(instance: Instance, step_id: int) -> Element:
-    element_type: Any = ifcopenshell.util.element.get_type(instance)
-    predefined_type = ifcopenshell.util.element.get_predefined_type(instance)
+    element_type = type_of(instance)
+    if instance.is_a("IfcObjectDefinition"):
+        predefined_type = ifcopenshell.util.element.get_predefined_type(instance)
+    else:
+        predefined_type = value_of(instance, "PredefinedType")
     return Element(
         step_id=step_id,
-        global_id=_text(instance, "GlobalId"),
+        global_id=_text(value_of(instance, "GlobalId")),
         ifc_class=instance.is_a(),
-        predefined_type=None if predefined_type is None else clean(str(predefined_type)),
-        name=_text(instance, "Name"),
-        description=_text(instance, "Description"),
-        tag=_text(instance, "Tag"),
+        predefined_type=_text(predefined_type),
+        name=_text(value_of(instance, "Name")),
+        description=_text(value_of(instance, "Description")),
+        tag=_text(value_of(instance, "Tag")),
         text=clean(str(instance)),
-        type_text=None if element_type is None else clean(str(element_type)),
+        type_text=_text(element_type),
     )
 
 
-def _text(instance: Instance, name: str) -> str | None:
-    """An attribute as text; some classes use these names for other things than texts."""
-    value = getattr(instance, name, None)
+def _text(value: Any) -> str | None:
+    """A value as text; some classes use these names for other things than texts."""
     return None if value is None else clean(str(value))
 
 

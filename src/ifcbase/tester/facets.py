@@ -74,9 +74,10 @@ class Entity(_Facet, stock.Entity):  # type: ignore[misc]
         if ifc_file.schema == "IFC2X3":
             for element_type in ifc_file.by_type("IfcTypeProduct"):
                 if _class_by_type(element_type) == self.name:
-                    found.update(
-                        (e.id(), e) for e in ifcopenshell.util.element.get_types(element_type)
-                    )
+                    typed = ifcopenshell.util.element.get_types(element_type)
+                    found.update((e.id(), e) for e in typed if self(e))
+        if self.predefinedType is None:
+            return list(found.values())
         return [e for e in found.values() if self(e)]
 
     def __call__(self, inst: Instance) -> stock.EntityResult:
@@ -99,7 +100,7 @@ class Entity(_Facet, stock.Entity):  # type: ignore[misc]
 
 def _mapped_class(inst: Instance) -> str | None:
     """The class an IFC2X3 occurrence has through its type, None in all other cases."""
-    if inst.file.schema != "IFC2X3":
+    if not (inst.is_a(True).startswith("IFC2X3.") and inst.is_a("IfcObject")):
         return None
     element_type = ifcopenshell.util.element.get_type(inst)
     if element_type is None or element_type == inst:
@@ -130,7 +131,7 @@ class Attribute(_Facet, stock.Attribute):  # type: ignore[misc]
     typed = frozenset({"value"})
 
     def __call__(self, inst: Instance) -> stock.AttributeResult:
-        held = [h for name, h in attributes(inst) if name == self.name]
+        held = [h for _, h in attributes(inst, self.name)]
         optional = self.cardinality == "optional"
         if optional and all(h.value is None for h in held):
             return stock.AttributeResult(True)

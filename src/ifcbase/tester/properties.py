@@ -54,7 +54,7 @@ def property_sets(element: Instance) -> dict[str, dict[str, tuple[Held, ...] | N
     """
     found: dict[str, dict[str, tuple[Held, ...] | None]] = {}
     for definition in _definitions(element):
-        name = getattr(definition, "Name", None)
+        name = value_of(definition, "Name")
         if name:
             found.setdefault(name, {}).update(_members(definition))
     return found
@@ -69,19 +69,42 @@ def forget() -> None:
 def _definitions(element: Instance) -> Iterator[Instance]:
     if element.is_a("IfcTypeObject"):
         yield from element.HasPropertySets or ()
-    elif element.file.schema == "IFC2X3" and element.is_a("IfcMaterial"):
+    elif element.is_a("IfcObjectDefinition"):
+        element_type = type_of(element)
+        if element_type is not None:
+            yield from _definitions(element_type)
+        for relation in value_of(element, "IsDefinedBy") or ():
+            if relation.is_a("IfcRelDefinesByProperties"):
+                yield from _related(relation.RelatingPropertyDefinition)
+    elif element.is_a(True) == "IFC2X3.IfcMaterial":
         for extended in element.file.by_type("IfcExtendedMaterialProperties"):
             if extended.Material == element:
                 yield extended
-    elif getattr(element, "HasProperties", None) is not None:  # materials and profiles
-        yield from element.HasProperties
-    else:
-        element_type = ifcopenshell.util.element.get_type(element)
-        if element_type is not None:
-            yield from _definitions(element_type)
-        for relation in getattr(element, "IsDefinedBy", None) or ():
-            if relation.is_a("IfcRelDefinesByProperties"):
-                yield from _related(relation.RelatingPropertyDefinition)
+    else:  # materials and profiles
+        yield from value_of(element, "HasProperties") or ()
+
+
+def type_of(element: Instance) -> Instance | None:
+    """The element's type, None for all that cannot have one."""
+    if not element.is_a("IfcObjectDefinition"):
+        return None
+    return ifcopenshell.util.element.get_type(element)
+
+
+def value_of(instance: Instance, name: str) -> Any:
+    """An attribute, forward or inverse, None if the class has none of the name.
+
+    IfcOpenShell searches the whole inheritance before it says that there is no such attribute.
+    """
+    names = _names(*instance.is_a(True).split("."))
+    return getattr(instance, name) if name in names else None
+
+
+@cache
+def _names(schema: str, ifc_class: str) -> frozenset[str]:
+    entity = wrapper.schema_by_name(schema).declaration_by_name(ifc_class).as_entity()
+    own = [*entity.all_attributes(), *entity.all_inverse_attributes()]
+    return frozenset(attribute.name() for attribute in own)
 
 
 def _related(definition: Instance) -> Iterable[Instance]:
@@ -93,7 +116,7 @@ def _related(definition: Instance) -> Iterable[Instance]:
 
 def _members(definition: Instance) -> Iterator[tuple[str, tuple[Held, ...] | None]]:
     for name in ("HasProperties", "Quantities", "Properties", "ExtendedProperties"):
-        members = getattr(definition, name, None)
+        members = value_of(definition, name)
         if members is not None:
             for member in members:
                 yield member.Name, _held(member)
@@ -103,11 +126,14 @@ def _members(definition: Instance) -> Iterator[tuple[str, tuple[Held, ...] | Non
             yield name, (held,)
 
 
-def attributes(instance: Instance) -> Iterator[tuple[str, Held]]:
-    """The attributes a file stores for an instance, by name, in the order of the schema."""
+def attributes(instance: Instance, wanted: Any = None) -> Iterator[tuple[str, Held]]:
+    """The attributes a file stores for an instance, by name, in the order of the schema.
+
+    ``wanted`` compares with a name; without it all are given.
+    """
     declared = _declared(*instance.is_a(True).split("."))
     for index, (name, data_type, derived) in enumerate(declared):
-        if not derived:
+        if not derived and (wanted is None or name == wanted):
             yield name, Held(data_type, instance[index])
 
 
@@ -133,7 +159,7 @@ def _held(member: Instance) -> tuple[Held, ...] | None:
     if member.is_a("IfcPropertyListValue"):
         return _typed(member.ListValues, member.Unit)
     if member.is_a("IfcPropertyBoundedValue"):
-        point = getattr(member, "SetPointValue", None)
+        point = value_of(member, "SetPointValue")
         return _typed([member.UpperBoundValue, member.LowerBoundValue, point], member.Unit)
     if member.is_a("IfcPropertyTableValue"):
         defining = _typed(member.DefiningValues, member.DefiningUnit)

@@ -32,13 +32,13 @@ def run(
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise RequestInvalid(f"{field}: {first['msg']}", detail=str(error)) from error
-    names = {_path(name, inputs): name for name in (asked.ifc_filename, *asked.ids_filename)}
     report = check(
         _path(asked.ifc_filename, inputs),
         [_path(name, inputs) for name in asked.ids_filename],
         strict_version=asked.strict_version,
         progress=progress,
-        names=names,
+        model_name=asked.ifc_filename,
+        ids_names=asked.ids_filename,
     )
     progress("writing", 1.0)
     output.write(report, folder / OUTPUT, datetime.now(UTC))

@@ -467,4 +467,4 @@ def test_warnings_do_not_refuse(tmp_path: Path) -> None:
 def test_messages_call_files_by_the_names_people_know(tmp_path: Path) -> None:
     path = write_ids(tmp_path, specification(attribute("Nowhere")), name="3f2a")
     with pytest.raises(IdsInvalid, match=r"fire\.ids"):
-        read_valid([path], {path: "fire.ids"})
+        read_valid([path], ["fire.ids"])

@@ -334,3 +334,14 @@ def test_a_job_with_an_invalid_ids_writes_nothing(tmp_path: Path) -> None:
             folder,
         )
     assert list(folder.iterdir()) == []
+
+
+def test_two_names_of_the_same_bytes_stay_two_files(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    request = {"ifc_filename": "a.ifc", "ids_filename": ["one.ids", "two.ids"]}
+    inputs = {"a.ifc": str(files[0]), "one.ids": str(files[1]), "two.ids": str(files[1])}
+    run(request, inputs, tmp_path)
+    report = handover.read(tmp_path / "report.json")
+    assert [ids.name for ids in report.ids] == ["one.ids", "two.ids"]
+    assert [s.ids for s in report.specifications] == [0] * 4 + [1] * 4

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ifcbase.errors import IdsInvalid
@@ -29,13 +29,16 @@ def read(path: Path, name: str | None = None) -> tuple[IdsDocument | None, list[
 
 
 def read_valid(
-    paths: Sequence[Path], names: Mapping[Path, str] | None = None
+    paths: Sequence[Path], names: Sequence[str] | None = None
 ) -> tuple[list[IdsDocument], list[Finding]]:
-    """All IDS files and the warnings about them; raises IdsInvalid with all errors of all files."""
+    """All IDS files and the warnings about them; raises IdsInvalid with all errors of all files.
+
+    ``names`` are what messages call the files, in the same order.
+    """
     documents: list[IdsDocument] = []
     findings: list[Finding] = []
-    for path in paths:
-        document, found = read(path, (names or {}).get(path))
+    for path, name in zip(paths, names or [path.name for path in paths], strict=True):
+        document, found = read(path, name)
         findings.extend(found)
         if document is not None:
             documents.append(document)

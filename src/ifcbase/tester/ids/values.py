@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import isfinite
 from typing import Any, Final
 
@@ -86,6 +86,8 @@ _BOUNDS: Final = {
     "maxInclusive": (False, True),
     "maxExclusive": (False, False),
 }
+#: Texts of which a restriction remembers whether they meet it.
+_MAX_JUDGED: Final = 10_000
 _ORDERED: Final[dict[str, Callable[[str], Any]]] = {
     "date": Date10.fromstring,
     "dateTime": DateTime10.fromstring,
@@ -105,17 +107,18 @@ class Restriction(StockRestriction):  # type: ignore[misc]
         super().parse(ids_dict)
         self.base = str(ids_dict.get("@base", "xs:string")).rpartition(":")[2]
         self.options.pop("@base", None)
+        self._judged: dict[str, bool] = {}
         return self
 
-    @property
+    @cached_property
     def enumeration(self) -> list[str]:
         return self._texts("enumeration")
 
-    @property
+    @cached_property
     def patterns(self) -> list[str]:
         return self._texts("pattern")
 
-    @property
+    @cached_property
     def bounds(self) -> dict[str, str]:
         return {name: str(self.options[name]) for name in _BOUNDS if name in self.options}
 
@@ -126,8 +129,17 @@ class Restriction(StockRestriction):  # type: ignore[misc]
     def __eq__(self, other: object) -> bool:
         if isinstance(other, Restriction):
             return self.base == other.base and self.options == other.options
-        if other is None or isinstance(other, (tuple, list)):
-            return False
+        if isinstance(other, str):
+            # The same few names and classes come again with every element.
+            known = self._judged.get(other)
+            if known is None:
+                known = self._judge(other)
+                if len(self._judged) < _MAX_JUDGED:
+                    self._judged[other] = known
+            return known
+        return other is not None and not isinstance(other, (tuple, list)) and self._judge(other)
+
+    def _judge(self, other: object) -> bool:
         if self.enumeration and not any(Literal(text) == other for text in self.enumeration):
             return False
         if self.patterns and not (
