@@ -419,3 +419,11 @@ def test_a_model_without_project_still_has_texts_and_numbers(tmp_path: Path) -> 
     model.single(wall, "IfcLengthMeasure", 2.0, pset="Length")
     length = is_("2", "IFCLENGTHMEASURE").replace(">Set<", ">Length<")
     assert judged(tmp_path, model, is_("x", "IFCLABEL"), length) == [True, True]
+
+
+def test_regression_the_step_number_of_a_set_passed_for_a_property(tmp_path: Path) -> None:
+    model, wall = walled()
+    model.single(wall, "IfcLabel", "")
+    names = simple("propertySet", "Set") + restricted("baseName", pattern=".*")
+    assert judged(tmp_path, model, f"<property>{names}</property>") == [False]
+    assert stock(tmp_path) == [True]
