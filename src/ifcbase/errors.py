@@ -137,6 +137,31 @@ class SchemaUnsupported(InputError):
     default_hint = "Supported are IFC2X3, IFC4 and IFC4X3."
 
 
+class NotIds(InputError):
+    code = "not-ids"
+    title = "The file is not an IDS"
+    default_hint = "Give an IDS 1.0 file: XML whose outermost element is <ids>."
+
+
+class IdsUnsafe(InputError):
+    code = "ids-unsafe"
+    title = "The IDS holds what no IDS needs and what can do harm"
+    default_hint = "Remove document types, entities, and nesting without end; write it anew."
+
+
+class IdsTooLarge(InputError):
+    code = "ids-too-large"
+    title = "The IDS is larger than an IDS may be"
+    http_status = 413
+    default_hint = "Split it into several files; several can be given at once."
+
+
+class IdsInvalid(InputError):
+    code = "ids-invalid"
+    title = "The IDS is not valid"
+    default_hint = "Correct what is named, by code and place, and try again."
+
+
 class SelectorInvalid(InputError):
     code = "selector-invalid"
     title = "The selector cannot be understood"
