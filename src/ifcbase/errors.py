@@ -107,6 +107,12 @@ class FileUnreadable(InputError):
     default_hint = "Check that it is a file, not a folder, and that you may read it."
 
 
+class FileUnwritable(InputError):
+    code = "file-unwritable"
+    title = "The file cannot be written"
+    default_hint = "Name a file in a folder that exists and in which you may write."
+
+
 class FileEmpty(InputError):
     code = "file-empty"
     title = "The file is empty"
@@ -218,6 +224,15 @@ class JobCancelled(ComputeError):
     default_hint = "Submit it again if it was cancelled by mistake."
 
 
+class AttemptsLost(ComputeError):
+    """Raised by the database (core.reap), when a worker no longer renews its lease."""
+
+    code = "attempts-lost"
+    title = "The workers that ran this job died or fell silent"
+    retryable = True
+    default_hint = "Look at the attempts of the job and at the workers' logs."
+
+
 # --- the ledger ----------------------------------------------------------------------------------
 
 
@@ -278,6 +293,12 @@ class ConfigError(IfcbaseError):
     code = "config"
     title = "The configuration is not usable"
     default_hint = "`ifcbase config show` prints every setting and where it comes from."
+
+
+class SystemRefused(IfcbaseError):
+    code = "system"
+    title = "The operating system refused"
+    default_hint = "Check that there is space left and that you may use what the message names."
 
 
 class StackError(IfcbaseError):

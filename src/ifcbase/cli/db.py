@@ -25,9 +25,9 @@ def migrate(as_json: JsonOption = False) -> None:
         print_json({"applied": applied})
     elif applied:
         for name in applied:
-            console().print(f"applied {name}")
+            console().say(f"applied {name}")
     else:
-        console().print("nothing to do: the database is up to date")
+        console().say("nothing to do: the database is up to date")
 
 
 @app.command("status")
@@ -42,7 +42,7 @@ def status(as_json: JsonOption = False) -> None:
     console().print(table("Migrations", ["version", "name", "state"], rows))
     if context.embedded_in_use(settings):
         server = EmbeddedPostgres(settings.home).status()
-        console().print(
+        console().say(
             f"\nembedded Postgres {server.major}, port {server.port}, data in {server.data}"
         )
 
@@ -61,7 +61,7 @@ def upgrade(
     with progress_line() as line:
         report = move.upgrade(get_settings().home, to, progress=line)
     if report is None:
-        console().print("nothing to do: the data is at that version already")
+        console().say("nothing to do: the data is at that version already")
         return
     console().print(
         f"moved from Postgres {report.from_major} to {report.to_major}: {report.tables} tables, "
@@ -74,4 +74,4 @@ def upgrade(
 def stop() -> None:
     """Stop the embedded Postgres."""
     stopped = EmbeddedPostgres(get_settings().home).stop()
-    console().print("the embedded Postgres is stopped" if stopped else "none was running")
+    console().say("the embedded Postgres is stopped" if stopped else "none was running")

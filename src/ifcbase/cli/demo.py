@@ -33,13 +33,13 @@ def demo() -> None:
     began = time.monotonic()
     settings = load_settings(embedded=True)
     out = console()
-    out.rule("ifcbase demo", align="left")
+    out.say("ifcbase demo", style="bold")
     dsn = context.database(settings)
     applied = context.migrate(dsn)
-    out.print(f"1. Postgres is up ({len(applied)} migrations applied)")
+    out.say(f"1. Postgres is up ({len(applied)} migrations applied)")
     workers = Workers(2, settings.home / "logs", {"IFCBASE_EMBEDDED": "1"})
     workers.start()
-    out.print("2. two workers are up")
+    out.say("2. two workers are up")
     try:
         with (
             tempfile.TemporaryDirectory(prefix="ifcbase-demo-") as folder,
@@ -88,7 +88,7 @@ def _check(
         {path.name: Given(path) for path in sample.files.values()},
     )
     versions = ", ".join(f"{model} v{number}" for model, number in accepted.versions.values())
-    console().print(f"3. revision {revision} submitted: {versions}", markup=False)
+    console().say(f"3. revision {revision} submitted: {versions}")
     return accepted.job_id
 
 
@@ -126,7 +126,7 @@ def _show(connection: Connection, results: dict[str, dict[str, dict[str, Any]]])
                  f"{tested} of {selected}",
                  f"{len(new - old)} new, {len(old - new)} gone" if revision == "B" else "")
             )  # fmt: skip
-    out.print()
+    out.say()
     columns = [
         "result",
         "clash set",
@@ -137,22 +137,22 @@ def _show(connection: Connection, results: dict[str, dict[str, dict[str, Any]]])
         "against A",
     ]
     out.print(table("Results of both revisions", columns, rows, right=["result", "clashes"]))
-    out.print()
+    out.say()
     out.print(contacts_table(f"Appeared in revision B ({len(appeared)})", appeared))
-    out.print()
+    out.say()
     out.print(contacts_table(f"Disappeared since revision A ({len(gone)})", gone))
-    out.print()
+    out.say()
     last = results["B"][f"{PAIRS[0][0]} vs {PAIRS[0][1]}"]
     out.print(coverage_table(last["sides"]))
 
 
 def _where(settings: Settings, seconds: float) -> None:
     out = console()
-    out.print()
-    out.print(f"Done in {seconds:.1f} s. The rows are in Postgres, which keeps running:")
-    out.print('  psql "$(.venv/bin/ifcbase db url)" -c "select id, clash_set_name, clash_count,')
-    out.print('    verdict, original_clash_id from public.clash_results order by id"', markup=False)
-    out.print("  .venv/bin/ifcbase results list        the same as a table")
-    out.print("  .venv/bin/ifcbase results show ID     one result with its clashes and coverage")
-    out.print("  .venv/bin/ifcbase db stop             stop Postgres;  make up  starts all of it")
-    out.print(f"Files, logs and data are in {settings.home}", markup=False)
+    out.say()
+    out.say(f"Done in {seconds:.1f} s. The rows are in Postgres, which keeps running:")
+    out.say('  psql "$(.venv/bin/ifcbase db url)" -c "select id, clash_set_name, clash_count,')
+    out.say('    verdict, original_clash_id from public.clash_results order by id"')
+    out.say("  .venv/bin/ifcbase results list        the same as a table")
+    out.say("  .venv/bin/ifcbase results show ID     one result with its clashes and coverage")
+    out.say("  .venv/bin/ifcbase db stop             stop Postgres;  make up  starts all of it")
+    out.say(f"Files, logs and data are in {settings.home}")

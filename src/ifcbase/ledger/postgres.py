@@ -33,7 +33,8 @@ class PostgresLedger:
             dsn,
             min_size=0,
             max_size=4,
-            timeout=10,
+            # Short: everybody who waits for the database tries again, and may be told to stop.
+            timeout=5,
             max_idle=60,
             kwargs=connection_options(dsn),
             check=ConnectionPool.check_connection,

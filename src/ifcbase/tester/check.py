@@ -8,9 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ifcbase.errors import RequestInvalid
+from ifcbase.ifc.opening import open_model
 from ifcbase.progress import Progress, silent
 from ifcbase.tester import properties
-from ifcbase.tester._opening import open_model
 from ifcbase.tester.evaluate import Elements, evaluate
 from ifcbase.tester.ids.reading import read_valid
 from ifcbase.tester.ids.values import EPSILON
@@ -40,7 +40,7 @@ def check(
     documents, findings = read_valid(ids, ids_names)
     name = model_name or model.name
     progress("reading model", 0.02, name)
-    opened = open_model(model, name)
+    opened = open_model(model)
     specifications = [
         (i, s) for i, document in enumerate(documents) for s in document.specifications
     ]

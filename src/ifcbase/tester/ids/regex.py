@@ -12,8 +12,8 @@ import unicodedata
 
 # The parser of Python's own ``re``: elementpath translates XSD syntax into Python's, and this is
 # what Python itself makes of it. A second parser of our own could disagree with ``re.compile``.
-from re import _constants as op  # type: ignore[attr-defined]
-from re import _parser as re_parser  # type: ignore[attr-defined]
+from re import _constants as op
+from re import _parser as re_parser
 from typing import Any, Final
 
 from elementpath.regex import RegexError, translate_pattern
