@@ -122,7 +122,7 @@ class FileEmpty(InputError):
 class NotIfc(InputError):
     code = "not-ifc"
     title = "The file is not an IFC model"
-    default_hint = "Give an IFC file in STEP form: its first line is ISO-10303-21;"
+    default_hint = "Give an IFC file in STEP form, whose first line is `ISO-10303-21;`."
 
 
 class IfcTruncated(InputError):
@@ -143,10 +143,35 @@ class SchemaUnsupported(InputError):
     default_hint = "Supported are IFC2X3, IFC4 and IFC4X3."
 
 
+class NotIds(InputError):
+    code = "not-ids"
+    title = "The file is not an IDS"
+    default_hint = "Give an IDS 1.0 file: XML whose outermost element is <ids>."
+
+
+class IdsUnsafe(InputError):
+    code = "ids-unsafe"
+    title = "The IDS holds what no IDS needs and what can do harm"
+    default_hint = "Remove document types, entities, and nesting without end; write it anew."
+
+
+class IdsTooLarge(InputError):
+    code = "ids-too-large"
+    title = "The IDS is larger than an IDS may be"
+    http_status = 413
+    default_hint = "Split it into several files; several can be given at once."
+
+
+class IdsInvalid(InputError):
+    code = "ids-invalid"
+    title = "The IDS is not valid"
+    default_hint = "Correct what is named, by code and place, and try again."
+
+
 class SelectorInvalid(InputError):
     code = "selector-invalid"
     title = "The selector cannot be understood"
-    default_hint = "Selectors look like: IfcWall, IfcSlab  or  IfcWall, Name=/W.*/"
+    default_hint = "Selectors look like `IfcWall, IfcSlab` or `IfcWall, Name=/W.*/`."
 
 
 class RequestInvalid(InputError):

@@ -74,6 +74,10 @@ class Settings(BaseSettings):
         default=6144, ge=256, description="Memory budget of one attempt's child process."
     )
 
+    mesh_cache_mb: int = Field(
+        default=4096, ge=64, description="Size that kept meshes may reach; oldest used go first."
+    )
+
     # --- output ---
     log_level: Annotated[str, _variable("LOG_LEVEL")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."

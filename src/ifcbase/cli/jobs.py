@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.cli import context, waiting
-from ifcbase.cli.output import JsonOption, console, print_json, table, when
+from ifcbase.cli.output import JsonOption, console, counted, print_json, table, when
 from ifcbase.jobs import submit
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.settings import get_settings
@@ -54,7 +54,7 @@ def _how(job: dict[str, Any]) -> str:
         return str(job["error"].get("title", ""))
     if job["state"] == "finished" and job["outcome"]:
         outcome = job["outcome"]
-        return f"{outcome.get('clash_count', 0)} clashes, {outcome.get('verdict', '')}"
+        return f"{counted(outcome['clash_count'], 'clash')}, {outcome['verdict']}"
     if job["state"] == "running" and job["progress"]:
         return f"{job['progress']['phase']} {job['progress']['fraction']:.0%}"
     return ""

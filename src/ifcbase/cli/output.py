@@ -102,6 +102,12 @@ def millimetres(metres: float) -> str:
     return f"{metres * 1000:.1f} mm"
 
 
+def counted(number: int, thing: str) -> str:
+    """ "1 clash", "2 clashes"."""
+    plural = thing + ("es" if thing.endswith(("sh", "s")) else "s")
+    return f"{number} {thing if number == 1 else plural}"
+
+
 def percent(share: float | None) -> str:
     """A share; never rounded up to 100."""
     if share is None:

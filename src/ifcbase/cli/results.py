@@ -13,6 +13,7 @@ from ifcbase.cli.output import (
     JsonOption,
     check_output,
     console,
+    counted,
     left_out_text,
     millimetres,
     percent,
@@ -86,7 +87,7 @@ def show(
         return
     out = console()
     out.say(
-        f"result {header['id']} of {header['set']}: {header['clash_count']} clashes, "
+        f"result {header['id']} of {header['set']}: {counted(header['clash_count'], 'clash')}, "
         f"{header['verdict']}"
     )
     out.print(coverage_table(header["sides"]))
@@ -124,7 +125,7 @@ def contacts_table(title: str, contacts: list[dict[str, Any]]) -> Any:
     rows = [
         (
             c["kind"],
-            millimetres(c["distance"]),
+            millimetres(c["distance"]) if c["measured"] else "",
             f"{c['a_class'] or ''} {c['a_name'] or c['a_global_id']}",
             f"{c['b_class'] or ''} {c['b_name'] or c['b_global_id']}",
             c.get("a_storey") or c.get("b_storey") or "",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ifcbase.cli.output import console, errors_console, progress_line
+from ifcbase.cli.output import console, counted, errors_console, progress_line
 from ifcbase.errors import from_dict
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.submit import show_job
@@ -41,7 +41,7 @@ def report(job: dict[str, Any], *, quiet: bool = False) -> int:
     outcome = job["outcome"]
     if not quiet:
         console().say(
-            f"job {job['id'][:8]}: {outcome['clash_count']} clashes, {outcome['verdict']}; "
+            f"job {job['id'][:8]}: {counted(outcome['clash_count'], 'clash')}, {outcome['verdict']}; "
             f"results {', '.join(str(i) for i in outcome['db_ids'])}"
         )
     return EXIT_CODES[outcome["verdict"]]

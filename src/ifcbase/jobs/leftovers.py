@@ -59,9 +59,11 @@ def remove_folder(folder: Path) -> None:
     try:
         shutil.rmtree(folder)
     except OSError:
-        for path, _, _ in os.walk(folder):
-            with suppress(OSError):
-                Path(path).chmod(0o700)
+        for path, names, _ in os.walk(folder):
+            for inner in (Path(path, name) for name in names):
+                if not inner.is_symlink():
+                    with suppress(OSError):
+                        inner.chmod(0o700)
         try:
             shutil.rmtree(folder)
         except OSError as error:

@@ -52,8 +52,10 @@ def apply(limits: Limits, parent: int) -> dict[str, str]:
     ordinary user, as the container image does, to take that away too.
     """
     os.umask(0o077)
-    facts = {"parent_death": _die_with_parent(parent), "privileges": _no_new_privileges()}
-    facts["network"] = "allowed" if limits.network else _cut_network()
+    facts = {"network": "allowed" if limits.network else _cut_network()}
+    # After the namespaces: a change of credentials may clear it.
+    facts["parent_death"] = _die_with_parent(parent)
+    facts["privileges"] = _no_new_privileges()
     facts["core_dumps"] = _limit("RLIMIT_CORE", 0)
     facts["open_files"] = _limit("RLIMIT_NOFILE", limits.open_files)
     facts["file_size"] = _limit("RLIMIT_FSIZE", limits.file_mb << 20)

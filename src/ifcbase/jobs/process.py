@@ -97,6 +97,7 @@ class ChildProcess:
         # The lock says "in use" to whoever looks for leftovers, and ends with this process.
         self._lock = lock_folder(self.folder)
         self._stderr = (self.folder / "stderr.log").open("a+b")
+        self._cut_off = b""
         self.peak_memory_mb = 0.0
         self._incoming = bytearray()
         self._outgoing = bytearray()
@@ -223,9 +224,11 @@ class ChildProcess:
         return memory
 
     def trim_stderr(self) -> None:
-        """Empty the child's log when it is absurdly long; the child appends, so it goes on at 0."""
+        """Cut the child's log to its last lines when it is absurdly long."""
         log = self._stderr.fileno()
         if os.fstat(log).st_size > STDERR_MAX:
+            self._cut_off = self._tail()
+            # The child appends, so it goes on at the start.
             os.ftruncate(log, 0)
 
     def _session(self) -> list[int]:
@@ -242,7 +245,8 @@ class ChildProcess:
         """Kill the child and everything it started, remove its folder, close the pipes.
 
         With ``grace_s`` it is asked to end first, and shows on stderr where it was. The kill comes
-        before the child is reaped: until then nobody else can get its group's number.
+        before the child is reaped: until then nobody else can get the numbers of its group and
+        session.
         """
         if grace_s > 0 and not self.exited():
             self._signal_group(signal.SIGTERM)
@@ -250,13 +254,13 @@ class ChildProcess:
             while not self.exited() and time.monotonic() < until:
                 time.sleep(0.005)
         self._signal_group(signal.SIGKILL)
+        self._kill_session()
         status, cpu_seconds = self._reap()
-        self._wait_until_group_is_gone()
         kill_marked(self.folder)
         self._selector.close()
         self._to.close()
         self._from.close()
-        tail = self._tail()
+        tail = self._tail().decode("utf-8", errors="replace").strip()
         self._stderr.close()
         remove_folder(self.folder)
         os.close(self._lock)
@@ -266,6 +270,20 @@ class ChildProcess:
         # macOS refuses to signal a group of which only the dead leader is left.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, number)
+
+    def _kill_session(self) -> None:
+        """Kill what left the group but not the session, and wait until only dead ones are left."""
+        until = time.monotonic() + GONE_WITHIN_S
+        while time.monotonic() < until:
+            alive = False
+            for pid in self._session():
+                with suppress(psutil.Error, ProcessLookupError):
+                    if psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                        alive = True
+                        os.kill(pid, signal.SIGKILL)
+            if not alive:
+                return
+            time.sleep(0.002)
 
     def _reap(self) -> tuple[int | None, float]:
         until = time.monotonic() + GONE_WITHIN_S
@@ -285,19 +303,7 @@ class ChildProcess:
             time.sleep(0.002)
         return self._process.returncode, 0.0
 
-    def _wait_until_group_is_gone(self) -> None:
-        until = time.monotonic() + GONE_WITHIN_S
-        while time.monotonic() < until:
-            alive = False
-            for pid in self._session():
-                with suppress(psutil.Error):
-                    alive |= psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-            if not alive:
-                return
-            time.sleep(0.005)
-
-    def _tail(self) -> str:
+    def _tail(self) -> bytes:
         log = self._stderr.fileno()
-        end = os.fstat(log).st_size
-        text = os.pread(log, STDERR_TAIL, max(0, end - STDERR_TAIL))
-        return text.decode("utf-8", errors="replace").strip()
+        start = max(0, os.fstat(log).st_size - STDERR_TAIL)
+        return (self._cut_off + os.pread(log, STDERR_TAIL, start))[-STDERR_TAIL:]

@@ -135,7 +135,8 @@ class Sandbox:
         Raises the error the check raised, NativeCrash, OutOfMemoryBudget, OutOfTimeBudget,
         JobCancelled, ReportInvalid (garbage instead of messages) or ComputeError (no child could
         be prepared), each with ``facts``. What ``on_progress`` and ``cancelled`` raise passes
-        through, after the child is gone.
+        through, after the child is gone. Both are called between looks at clock and memory (the
+        second about ten times a second), so they must not wait for anything.
         """
         message = _encode(job)
         job.folder.mkdir(parents=True, exist_ok=True)
@@ -145,6 +146,8 @@ class Sandbox:
             return self._closed.is_set() or (asked is not None and asked())
 
         with self._counted():
+            # A worker that was restarted at once found its predecessor's folders too young.
+            sweep(self._work_folder)
             child = self._take_spare()
             if child is not None:
                 try:

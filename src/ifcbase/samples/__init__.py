@@ -1,6 +1,7 @@
 """Sample buildings with known clashes, in revisions, and generated ones for load tests."""
 
 from ifcbase.samples.building import build
+from ifcbase.samples.generator import Generated, generate
 from ifcbase.samples.truth import (
     APART_M,
     Change,
@@ -18,10 +19,12 @@ __all__ = [
     "Change",
     "ChangeKind",
     "ContactKind",
+    "Generated",
     "Planted",
     "Revision",
     "Sample",
     "Schema",
     "Unit",
     "build",
+    "generate",
 ]

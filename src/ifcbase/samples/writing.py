@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import ifcopenshell
-import ifcopenshell.guid
-
+from ifcbase.samples.ifc_frame import STAMP, FrameWriter, Style
+from ifcbase.samples.ifc_shapes import Entity
 from ifcbase.samples.plan import HEIGHT, Opening, Part, Properties
-from ifcbase.samples.shapes import (
-    ACROSS,
-    AXES,
-    Clip,
-    Extrusion,
-    Facets,
-    Rectangle,
-    Shape,
-    Vector,
-    as_vector,
-    bar,
-)
-from ifcbase.samples.truth import Schema, Unit
-
-Entity = Any  # ifcopenshell is untyped
-
-#: Where a georeferenced site lies: easting, northing and height in metres.
-GEOREFERENCE: Vector = (500_000.0, 6_600_000.0, 100.0)
-STAMP = "2025-01-01T00:00:00"
-STAMP_SECONDS = 1_735_689_600
+from ifcbase.samples.shapes import Vector, as_vector, bar
 
 #: What IFC2X3 has instead of the classes of IFC4.
 OLD_CLASSES = {
@@ -56,38 +33,6 @@ PREDEFINED = {
     "IfcDoor": "DOOR",
     "IfcWindow": "WINDOW",
 }
-COLOURS: dict[str, Vector] = {
-    "Concrete C30/37": (0.70, 0.70, 0.68),
-    "Brick": (0.72, 0.42, 0.33),
-    "Plasterboard on studs": (0.93, 0.92, 0.88),
-    "Glass in timber": (0.60, 0.78, 0.88),
-    "Oak": (0.62, 0.46, 0.28),
-    "Sheet steel": (0.55, 0.65, 0.75),
-    "Steel, galvanised": (0.35, 0.50, 0.65),
-    "Steel S355": (0.55, 0.25, 0.22),
-    "Calcium sulphate panel": (0.80, 0.80, 0.75),
-}
-
-
-def guid(*words: object) -> str:
-    """A GlobalId that the same words always give."""
-    digest = hashlib.sha256("/".join(map(str, words)).encode()).hexdigest()
-    return str(ifcopenshell.guid.compress(digest[:32]))
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a model is written: everything that is not the building itself."""
-
-    schema: Schema = "IFC4"
-    unit: Unit = "m"
-    georeferenced: bool = False
-    rotation: float = 0.0  # degrees, anticlockwise
-    seed: int = 0
-    salt: str = ""  # another salt gives every GlobalId anew
-
-    def global_id(self, model: str, role: str) -> str:
-        return guid(self.seed, self.salt, model, role)
 
 
 def write(path: Path, model: str, parts: Sequence[Part], storeys: int, style: Style) -> None:
@@ -108,166 +53,13 @@ class _Typed:
     occurrences: list[Entity] = field(default_factory=list)
 
 
-class _Writer:
+class _Writer(FrameWriter):
     def __init__(self, model: str, style: Style) -> None:
-        self.model = model
-        self.style = style
-        self.old = style.schema == "IFC2X3"
-        self.scale = 1000.0 if style.unit == "mm" else 1.0
-        self.file: Any = ifcopenshell.file(schema=style.schema)
-        self.owner: Entity = None
-        self.storeys: list[Entity] = []
+        super().__init__(model, style)
         self.contained: dict[int, list[Entity]] = {}
         self.rooms: dict[int, list[Entity]] = {}
         self.types: dict[tuple[str, str], _Typed] = {}
         self.materials: dict[str, list[Entity]] = {}
-        self.styles: dict[str, Entity] = {}
-
-    # --- small things ---------------------------------------------------------------------------
-
-    def make(self, ifc_class: str, **attributes: Any) -> Entity:
-        return self.file.create_entity(ifc_class, **attributes)
-
-    def rooted(self, ifc_class: str, role: str, **attributes: Any) -> Entity:
-        return self.make(
-            ifc_class,
-            GlobalId=self.style.global_id(self.model, role),
-            OwnerHistory=self.owner,
-            **attributes,
-        )
-
-    def length(self, metres: float) -> float:
-        return float(round(metres * self.scale, 9 if self.style.unit == "m" else 6)) + 0.0
-
-    def point(self, metres: Sequence[float]) -> Entity:
-        return self.make("IfcCartesianPoint", Coordinates=[self.length(v) for v in metres])
-
-    def direction(self, ratios: Sequence[float]) -> Entity:
-        return self.make("IfcDirection", DirectionRatios=[float(v) for v in ratios])
-
-    def axes(
-        self, at: Vector = (0.0, 0.0, 0.0), up: Vector | None = None, ahead: Vector | None = None
-    ) -> Entity:
-        # IFC wants both directions or neither.
-        turned = up is not None or ahead is not None
-        return self.make(
-            "IfcAxis2Placement3D",
-            Location=self.point(at),
-            Axis=self.direction(up or AXES["z"]) if turned else None,
-            RefDirection=self.direction(ahead or AXES["x"]) if turned else None,
-        )
-
-    def placement(self, parent: Entity | None, axes: Entity) -> Entity:
-        return self.make("IfcLocalPlacement", PlacementRelTo=parent, RelativePlacement=axes)
-
-    # --- the frame: project, site, building, storeys --------------------------------------------
-
-    def frame(self, storeys: int) -> None:
-        person = self.make("IfcPerson", FamilyName="Sample")
-        organisation = self.make("IfcOrganization", Name="ifcbase")
-        self.owner = self.make(
-            "IfcOwnerHistory",
-            OwningUser=self.make(
-                "IfcPersonAndOrganization", ThePerson=person, TheOrganization=organisation
-            ),
-            OwningApplication=self.make(
-                "IfcApplication",
-                ApplicationDeveloper=organisation,
-                Version="1",
-                ApplicationFullName="ifcbase samples",
-                ApplicationIdentifier="ifcbase.samples",
-            ),
-            ChangeAction="NOCHANGE",
-            CreationDate=STAMP_SECONDS,
-        )
-        world = self.make(
-            "IfcGeometricRepresentationContext",
-            ContextType="Model",
-            CoordinateSpaceDimension=3,
-            Precision=1e-6 * self.scale,
-            WorldCoordinateSystem=self.axes(),
-        )
-        self.body = self.make(
-            "IfcGeometricRepresentationSubContext",
-            ContextIdentifier="Body",
-            ContextType="Model",
-            ParentContext=world,
-            TargetView="MODEL_VIEW",
-        )
-        project = self.rooted(
-            "IfcProject",
-            "project",
-            Name=f"Sample building, {self.model.lower()}",
-            RepresentationContexts=[world],
-            UnitsInContext=self._units(),
-        )
-        turn = math.radians(self.style.rotation)
-        ahead = (math.cos(turn), math.sin(turn), 0.0) if turn else None
-        origin = GEOREFERENCE if self.style.georeferenced else (0.0, 0.0, 0.0)
-        if self.style.georeferenced and not self.old:
-            self._map(world)
-        site = self._spatial("IfcSite", "site", "Site", None, self.axes(origin, ahead=ahead))
-        building = self._spatial(
-            "IfcBuilding", "building", "Sample building", site.ObjectPlacement, self.axes()
-        )
-        for k in range(storeys + 1):
-            storey = self._spatial(
-                "IfcBuildingStorey",
-                f"storey/{k}",
-                f"Level {k + 1}" if k < storeys else "Roof",
-                building.ObjectPlacement,
-                self.axes((0.0, 0.0, k * HEIGHT)),
-            )
-            storey.Elevation = self.length(k * HEIGHT)
-            self.storeys.append(storey)
-        self._aggregate("project", project, [site])
-        self._aggregate("site", site, [building])
-        self._aggregate("building", building, self.storeys)
-
-    def _units(self) -> Entity:
-        prefix = "MILLI" if self.style.unit == "mm" else None
-        return self.make(
-            "IfcUnitAssignment",
-            Units=[
-                self.make("IfcSIUnit", UnitType="LENGTHUNIT", Prefix=prefix, Name="METRE"),
-                self.make("IfcSIUnit", UnitType="AREAUNIT", Name="SQUARE_METRE"),
-                self.make("IfcSIUnit", UnitType="VOLUMEUNIT", Name="CUBIC_METRE"),
-                self.make("IfcSIUnit", UnitType="PLANEANGLEUNIT", Name="RADIAN"),
-            ],
-        )
-
-    def _map(self, world: Entity) -> None:
-        """Say that the model's coordinates are those of the map.
-
-        The offset is in the site's placement, which is what meshes show; a second one here would
-        be counted twice by programs that add both.
-        """
-        metre = self.make("IfcSIUnit", UnitType="LENGTHUNIT", Name="METRE")
-        self.make(
-            "IfcMapConversion",
-            SourceCRS=world,
-            TargetCRS=self.make("IfcProjectedCRS", Name="EPSG:25832", MapUnit=metre),
-            Eastings=0.0,
-            Northings=0.0,
-            OrthogonalHeight=0.0,
-            XAxisAbscissa=1.0,
-            XAxisOrdinate=0.0,
-            Scale=1.0 / self.scale,
-        )
-
-    def _spatial(
-        self, ifc_class: str, role: str, name: str, parent: Entity | None, axes: Entity
-    ) -> Entity:
-        return self.rooted(
-            ifc_class,
-            role,
-            Name=name,
-            ObjectPlacement=self.placement(parent, axes),
-            CompositionType="ELEMENT",
-        )
-
-    def _aggregate(self, role: str, whole: Entity, parts: list[Entity]) -> None:
-        self.rooted("IfcRelAggregates", f"{role}/parts", RelatingObject=whole, RelatedObjects=parts)
 
     # --- elements -------------------------------------------------------------------------------
 
@@ -298,11 +90,11 @@ class _Writer:
             typed.occurrences.append(element)
             element.ObjectType = part.kind
         if typed and typed.shape_map:
-            items = [self._mapped(typed.shape_map)]
+            items = [self.mapped(typed.shape_map)]
             kind = "MappedRepresentation"
         else:
-            items, kind = self._body(part.shape, part.material)
-        element.Representation = self._shape(items, kind)
+            items, kind = self.solid(part.shape, part.material)
+        element.Representation = self.shape(items, kind)
         if part.material:
             self.materials.setdefault(part.material, []).append(element)
         self._properties(part.role, element, part.properties)
@@ -310,16 +102,16 @@ class _Writer:
 
     def _opening(self, part: Part, host: Entity, n: int, opening: Opening) -> None:
         at, shape = bar(opening.lo, opening.hi)
-        items, kind = self._body(shape, "")
+        items, kind = self.solid(shape, "")
         role = f"{part.role}/opening/{n}"
         hole = self.rooted(
             "IfcOpeningElement",
             role,
-            Name=f"Opening {n + 1} in {part.name}",
+            Name=f"Opening {n + 1}",
             ObjectPlacement=self.placement(
                 host.ObjectPlacement, self.axes(_difference(at, part.at))
             ),
-            Representation=self._shape(items, kind),
+            Representation=self.shape(items, kind),
         )
         if not self.old:
             hole.PredefinedType = "OPENING"
@@ -348,11 +140,11 @@ class _Writer:
         if key not in self.types:
             shape_map = None
             if part.mapped:
-                items, kind = self._body(part.shape, part.material)
+                items, kind = self.solid(part.shape, part.material)
                 shape_map = self.make(
                     "IfcRepresentationMap",
                     MappingOrigin=self.axes(),
-                    MappedRepresentation=self._representation(items, kind),
+                    MappedRepresentation=self.representation(items, kind),
                 )
             self.types[key] = _Typed(self._type(part, shape_map), shape_map)
         return self.types[key]
@@ -394,126 +186,6 @@ class _Writer:
             "IfcPropertySingleValue", Name=name, NominalValue=self.file.create_entity(kind, value)
         )
 
-    # --- geometry -------------------------------------------------------------------------------
-
-    def _shape(self, items: list[Entity], kind: str) -> Entity:
-        return self.make(
-            "IfcProductDefinitionShape", Representations=[self._representation(items, kind)]
-        )
-
-    def _representation(self, items: list[Entity], kind: str) -> Entity:
-        return self.make(
-            "IfcShapeRepresentation",
-            ContextOfItems=self.body,
-            RepresentationIdentifier="Body",
-            RepresentationType=kind,
-            Items=items,
-        )
-
-    def _mapped(self, shape_map: Entity) -> Entity:
-        target = self.make(
-            "IfcCartesianTransformationOperator3D", LocalOrigin=self.point((0.0, 0.0, 0.0))
-        )
-        return self.make("IfcMappedItem", MappingSource=shape_map, MappingTarget=target)
-
-    def _body(self, shape: Shape, material: str) -> tuple[list[Entity], str]:
-        if isinstance(shape, Facets):
-            tessellated = shape.tessellated and not self.old
-            item = self._tessellation(shape) if tessellated else self._brep(shape)
-            kind = "Tessellation" if tessellated else "Brep"
-        else:
-            item, kind = self._extrusion(shape), "SweptSolid"
-            if shape.clip:
-                item, kind = self._clipped(item, shape.clip), "Clipping"
-        if material:
-            self._paint(item, material)
-        return [item], kind
-
-    def _extrusion(self, shape: Extrusion) -> Entity:
-        section = shape.section
-        at = None
-        if self.old:  # there the position of a section is not optional
-            at = self.make("IfcAxis2Placement2D", Location=self.point((0.0, 0.0)))
-        if isinstance(section, Rectangle):
-            profile = self.make(
-                "IfcRectangleProfileDef",
-                ProfileType="AREA",
-                Position=at,
-                XDim=self.length(section.x),
-                YDim=self.length(section.y),
-            )
-        else:
-            profile = self.make(
-                "IfcCircleProfileDef",
-                ProfileType="AREA",
-                Position=at,
-                Radius=self.length(section.radius),
-            )
-        ahead = AXES["xyz"[ACROSS[shape.along][0]]]  # type: ignore[index]
-        return self.make(
-            "IfcExtrudedAreaSolid",
-            SweptArea=profile,
-            Position=self.axes(up=AXES[shape.along], ahead=ahead),
-            ExtrudedDirection=self.direction((0.0, 0.0, 1.0)),
-            Depth=self.length(shape.length),
-        )
-
-    def _clipped(self, solid: Entity, clip: Clip) -> Entity:
-        # The half space is the material below the plane; agreement False turns it to the other.
-        plane = self.make("IfcPlane", Position=self.axes(clip.point, up=clip.normal))
-        half = self.make("IfcHalfSpaceSolid", BaseSurface=plane, AgreementFlag=False)
-        return self.make(
-            "IfcBooleanClippingResult",
-            Operator="DIFFERENCE",
-            FirstOperand=solid,
-            SecondOperand=half,
-        )
-
-    def _brep(self, shape: Facets) -> Entity:
-        points = [self.point(v) for v in shape.vertices]
-        faces = [
-            self.make(
-                "IfcFace",
-                Bounds=[
-                    self.make(
-                        "IfcFaceOuterBound",
-                        Bound=self.make("IfcPolyLoop", Polygon=[points[i] for i in triangle]),
-                        Orientation=True,
-                    )
-                ],
-            )
-            for triangle in shape.triangles
-        ]
-        return self.make("IfcFacetedBrep", Outer=self.make("IfcClosedShell", CfsFaces=faces))
-
-    def _tessellation(self, shape: Facets) -> Entity:
-        points = self.make(
-            "IfcCartesianPointList3D",
-            CoordList=[[self.length(v) for v in vertex] for vertex in shape.vertices],
-        )
-        return self.make(
-            "IfcTriangulatedFaceSet",
-            Coordinates=points,
-            Closed=True,
-            CoordIndex=[[i + 1 for i in triangle] for triangle in shape.triangles],
-        )
-
-    def _paint(self, item: Entity, material: str) -> None:
-        if material not in self.styles:
-            red, green, blue = COLOURS[material]
-            colour = self.make("IfcColourRgb", Red=red, Green=green, Blue=blue)
-            look = self.make(
-                "IfcSurfaceStyleRendering",
-                SurfaceColour=colour,
-                Transparency=0.0,
-                ReflectanceMethod="NOTDEFINED",
-            )
-            style = self.make("IfcSurfaceStyle", Name=material, Side="BOTH", Styles=[look])
-            if self.old:
-                style = self.make("IfcPresentationStyleAssignment", Styles=[style])
-            self.styles[material] = style
-        self.make("IfcStyledItem", Item=item, Styles=[self.styles[material]])
-
     # --- what ties elements together ------------------------------------------------------------
 
     def relations(self) -> None:
@@ -525,7 +197,7 @@ class _Writer:
                 RelatingStructure=self.storeys[k],
             )
         for k, rooms in sorted(self.rooms.items()):
-            self._aggregate(f"storey/{k}", self.storeys[k], rooms)
+            self.aggregate(f"storey/{k}", self.storeys[k], rooms)
         for (ifc_class, name), typed in self.types.items():
             self.rooted(
                 "IfcRelDefinesByType",

@@ -8,6 +8,7 @@ import secrets
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from ifcbase.errors import StackError
 from ifcbase.stack.cluster import ADMIN, HOST
@@ -18,8 +19,8 @@ DATABASE = "postgres"
 
 @dataclass(frozen=True)
 class ServerState:
-    """``data`` is the data folder in use, below ``folder``; ``ready`` is set when the
-    application's role exists."""
+    """``data`` is the data folder in use, below ``folder`` (empty: the folder of ``server.json``,
+    so that a home can be moved); ``ready`` is set when the application's role exists."""
 
     folder: str
     data: str
@@ -30,11 +31,14 @@ class ServerState:
 
     def dsn(self, database: str = DATABASE) -> str:
         """The application's connection string."""
-        return f"postgresql://{ROLE}:{self.password}@{HOST}:{self.port}/{database}"
+        return self._dsn(ROLE, self.password, database)
 
     def admin_dsn(self, database: str = DATABASE) -> str:
         """The superuser's connection string."""
-        return f"postgresql://{ADMIN}:{self.admin_password}@{HOST}:{self.port}/{database}"
+        return self._dsn(ADMIN, self.admin_password, database)
+
+    def _dsn(self, role: str, password: str, database: str) -> str:
+        return f"postgresql://{role}:{password}@{HOST}:{self.port}/{quote(database, safe='')}"
 
 
 def read_state(path: Path) -> ServerState | None:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ifcbase.errors import ComputeError, NotIfc
+from ifcbase.errors import NotIfc
 from ifcbase.progress import Progress
 
 Request = dict[str, Any]
@@ -139,11 +139,13 @@ def hog_address_space(request: Request, inputs: Inputs, folder: Path, progress: 
 
 
 def grandchildren(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
-    """Leave two processes behind, one of them in a session of its own, and end as told."""
+    """Leave three processes behind that try to get away, each another way, and end as told."""
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    command = [sys.executable, "-c", code]
     started = [
-        subprocess.Popen([sys.executable, "-c", code], start_new_session=own)
-        for own in (False, True)
+        subprocess.Popen(command),
+        subprocess.Popen(command, start_new_session=True),
+        subprocess.Popen(command, process_group=0, env={}),
     ]
     write(folder, pids=[process.pid for process in started])
     progress("started", 0.5)
@@ -230,14 +232,16 @@ def forked_pipe_holder(request: Request, inputs: Inputs, folder: Path, progress:
         time.sleep(600)
 
 
-def wrapped(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
-    try:
-        int("x")
-    except ValueError as error:
-        raise ComputeError("the mesh is empty") from error
-
-
 def wait_for_file(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
     progress("waiting", 0.5)
     while not (folder / "go").exists():
         time.sleep(0.01)
+
+
+def endless_log(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
+    """Write a hundred mebibytes of log in two seconds, and tell the log's length at the end."""
+    for _ in range(100):
+        os.write(2, b"chatter " * (1 << 17))
+        time.sleep(0.02)
+    os.write(2, b"last words")
+    write(folder, size=os.fstat(2).st_size)

@@ -16,7 +16,6 @@ from ifcbase.jobs import process
 from ifcbase.jobs.sandbox import Sandbox
 from tests.integration.sandbox.conftest import RUNS, job, result_of
 
-ROOT = Path(__file__).resolve().parents[3]
 SECRETS = {
     "DATABASE_URL": "postgresql://secret",
     "SUPABASE_URL": "https://secret",
@@ -139,9 +138,11 @@ def test_a_child_of_root_has_no_network(sandbox: Sandbox, folder: Path) -> None:
 
 
 AS_ORDINARY_USER = """
-import ctypes, json, os, socket
+import codecs, ctypes, json, os, socket
 from ifcbase.jobs import limits
 
+for name in ("ascii", "idna"):
+    codecs.lookup(name)  # loaded while their files may be read
 server = socket.create_server(("127.0.0.1", 0))
 os.setgroups([])
 os.setgid(65534)
@@ -162,7 +163,7 @@ print(json.dumps({"facts": facts, "connected": connected, "user": os.getuid()}))
 def test_an_ordinary_user_is_told_whether_the_network_is_cut() -> None:
     done = subprocess.run(
         [sys.executable, "-c", AS_ORDINARY_USER],
-        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         timeout=60,

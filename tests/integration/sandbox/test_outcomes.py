@@ -15,6 +15,7 @@ from ifcbase.errors import (
     OutOfTimeBudget,
     ReportInvalid,
 )
+from ifcbase.jobs import process
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
 from tests.integration.sandbox.conftest import RUNS, job, result_of
 
@@ -82,6 +83,15 @@ def test_a_large_request_and_much_noise_do_not_block_the_pipe(
     assert result_of(folder)["size"] > 1_500_000
     assert "noise" in result.stderr_tail
     assert len(result.stderr_tail) <= 8 << 10
+
+
+def test_an_endless_log_does_not_fill_the_disk(
+    sandbox: Sandbox, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "STDERR_MAX", 4 << 20)
+    result = sandbox.run(job("endless_log", folder))
+    assert result_of(folder)["size"] < 50 << 20
+    assert result.stderr_tail.endswith("last words")
 
 
 def test_native_code_reads_nothing_from_the_job_pipe(sandbox: Sandbox, folder: Path) -> None:
