@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from ifcbase.errors import RequestInvalid
+from ifcbase.errors import NotIfc, RequestInvalid
 from ifcbase.ifc.opening import open_model
 from ifcbase.progress import Progress, silent
 from ifcbase.tester import properties
@@ -40,7 +40,11 @@ def check(
     documents, findings = read_valid(ids, ids_names)
     name = model_name or model.name
     progress("reading model", 0.02, name)
-    opened = open_model(model)
+    try:
+        opened = open_model(model)
+    except NotIfc as error:
+        hint = "Were the model and the IDS swapped? The model is an IFC file in STEP form."
+        raise NotIfc(error.message, hint=hint, detail=error.detail) from error
     specifications = [
         (i, s) for i, document in enumerate(documents) for s in document.specifications
     ]

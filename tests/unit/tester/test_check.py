@@ -10,7 +10,7 @@ import pytest
 from ifcbase.errors import (
     FileMissing,
     IdsInvalid,
-    IfcUnparsable,
+    IfcTruncated,
     NotIds,
     NotIfc,
     RequestInvalid,
@@ -258,11 +258,11 @@ def test_bad_input_is_a_clear_error(tmp_path: Path) -> None:
         check(model, [])
     nonsense = tmp_path / "nonsense.ifc"
     nonsense.write_text("ISO-10303-21;\nHEADER;\nnonsense")
-    with pytest.raises(IfcUnparsable):
+    with pytest.raises(IfcTruncated):
         check(nonsense, [ids])
     unknown = tmp_path / "unknown.ifc"
     unknown.write_text(model.read_text().replace("'IFC4'", "'IFC9'"))
-    with pytest.raises(IfcUnparsable):
+    with pytest.raises(IfcTruncated):
         check(unknown, [ids])
 
 
