@@ -14,6 +14,7 @@ from ifcbase.errors import (
     NotIds,
     NotIfc,
     RequestInvalid,
+    SchemaUnsupported,
 )
 from ifcbase.tester import facets
 from ifcbase.tester.check import check
@@ -262,7 +263,7 @@ def test_bad_input_is_a_clear_error(tmp_path: Path) -> None:
         check(nonsense, [ids])
     unknown = tmp_path / "unknown.ifc"
     unknown.write_text(model.read_text().replace("'IFC4'", "'IFC9'"))
-    with pytest.raises(IfcTruncated):
+    with pytest.raises(SchemaUnsupported):
         check(unknown, [ids])
 
 
