@@ -2,110 +2,65 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
-from psycopg import sql
 
 from ifcbase import samples
 from ifcbase.cli import context
 from ifcbase.stack.embedded import EmbeddedPostgres
-from ifcbase.stack.state import ServerState, read_state
 from tests.acceptance.stand import Stand
+from tests.integration.servers import FAST, Database, Server, database, open_folder, server, servers
 
-#: What the database of tests may lose when the machine does.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+__all__ = ["database", "server", "servers"]
+
 #: Leases that lapse while one waits for it, but not on a busy machine.
 QUICK = {"IFCBASE_LEASE_S": "3", "IFCBASE_HEARTBEAT_S": "0.2", "IFCBASE_REAP_S": "0.3"}
 
-#: Reads until the other end of its pipe is closed, then ends all servers below a folder.
-_GUARD = """
-read -r _
-for file in "$1"/postgres/pg-*/postmaster.pid; do
-  [ -f "$file" ] && kill -QUIT "$(head -n 1 "$file")" && sleep 0.3
-done
-rm -rf "$1"
-"""
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> Iterator[Database]:
+    """A migrated database, to be copied."""
+    with server.database() as made:
+        context.migrate(made.dsn)
+        yield made
 
 
 @contextmanager
 def open_home() -> Iterator[Path]:
-    """A home that the server's user may pass through (pytest's folders are closed). Its server ends
-    and it is removed when this process ends, even if that is killed."""
-    folder = Path(tempfile.mkdtemp(prefix="ifcbase-test-"))
-    folder.chmod(0o755)
-    guard = subprocess.Popen(
-        ["sh", "-c", _GUARD, "guard", str(folder)], stdin=subprocess.PIPE, start_new_session=True
-    )
-    try:
-        yield folder
-    finally:
-        EmbeddedPostgres(folder).stop()
-        assert guard.stdin is not None
-        guard.stdin.close()
-        guard.wait(timeout=60)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[ServerState]:
-    """A running server whose database is migrated and serves as the template of all others."""
-    with open_home() as home:
-        server = EmbeddedPostgres(home, settings=FAST)
-        context.migrate(server.ensure_running())
-        state = read_state(server.state_file)
-        assert state is not None
-        yield state
-
-
-@contextmanager
-def new_database(server: ServerState, template: str = "postgres") -> Iterator[str]:
-    """A database as the template is, migrated unless told otherwise; gives its connection string."""
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(server.admin_dsn("template1"), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("create database {} owner postgres template {} strategy file_copy").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-    try:
-        yield server.dsn(name)
-    finally:
-        with psycopg.connect(server.admin_dsn("template1"), autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
-            )
+    """A home for an embedded server, which ends at the latest when this process does."""
+    with open_folder() as folder:
+        try:
+            yield folder
+        finally:
+            EmbeddedPostgres(folder).stop()
 
 
 @pytest.fixture
-def stand(server: ServerState, tmp_path: Path) -> Iterator[Stand]:
+def stand(server: Server, template: Database, tmp_path: Path) -> Iterator[Stand]:
     """A home and a migrated database of this test's own, with leases of three seconds."""
     home = tmp_path / "home"
     home.mkdir()
-    with new_database(server) as dsn:
-        yield Stand(home, dsn, dict(QUICK), server.admin_dsn("template1"))
+    with server.database(template.name) as made:
+        yield Stand(home, made.dsn, dict(QUICK), server.state.admin_dsn())
 
 
 @pytest.fixture
-def empty(server: ServerState, tmp_path: Path) -> Iterator[Stand]:
+def empty(database: Database, tmp_path: Path) -> Stand:
     """A home and a database in which nothing is."""
-    with new_database(server, "template0") as dsn:
-        yield Stand(tmp_path, dsn)
+    return Stand(tmp_path, database.dsn)
 
 
 @pytest.fixture(scope="module")
-def service(server: ServerState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+def service(
+    server: Server, template: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stand]:
     """A home and a database for the tests of a module, with one worker that runs all the time."""
     home = tmp_path_factory.mktemp("service")
-    with new_database(server) as dsn:
-        stand = Stand(home, dsn, {"IFCBASE_HEARTBEAT_S": "0.2", "IFCBASE_REAP_S": "1"})
+    with server.database(template.name) as made:
+        stand = Stand(home, made.dsn, {"IFCBASE_HEARTBEAT_S": "0.2", "IFCBASE_REAP_S": "1"})
         with stand.worker():
             yield stand
 

@@ -14,18 +14,19 @@ from ifcbase.cli import main
 from ifcbase.errors import IfcbaseError
 from ifcbase.samples import Sample
 from ifcbase.settings import get_settings
-from ifcbase.stack.state import ServerState
-from tests.acceptance.conftest import new_database
 from tests.acceptance.stand import Run, Stand, two_sided
+from tests.integration.servers import Database, Server
 
 Call = Callable[..., Run]
 
 
 @pytest.fixture(scope="module")
-def stand(server: ServerState, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+def stand(
+    server: Server, template: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stand]:
     """One for all: every test asserts that nothing has happened in it."""
-    with new_database(server) as dsn:
-        yield Stand(tmp_path_factory.mktemp("refusing"), dsn)
+    with server.database(template.name) as made:
+        yield Stand(tmp_path_factory.mktemp("refusing"), made.dsn)
 
 
 @pytest.fixture

@@ -116,12 +116,12 @@ def test_the_demo_in_an_empty_home_twice(owner: pwd.struct_passwd | None) -> Non
     with empty_home(owner) as stand:
         first = run(stand, owner, "demo")
         assert_demonstrated(first, already=0)
-        assert "7 migrations applied" in first.out
+        assert re.search(r"\([1-9]\d* migrations applied\)", first.out)
         began = time.monotonic()
         second = run(stand, owner, "demo")
         print(f"the second demo took {time.monotonic() - began:.1f} s")  # noqa: T201 - a measure
         assert_demonstrated(second, already=6)
-        assert "0 migrations applied" in second.out
+        assert "(0 migrations applied)" in second.out
         # Only the database stays: it is what the last lines tell people to look at.
         with psycopg.connect(run(stand, owner, "db", "url").out.strip()) as connection:
             assert connection.execute(
