@@ -35,13 +35,30 @@ class Hands:
         self.got.append(job_id)
 
 
-@pytest.fixture
-def queue(any_ledger: Database) -> Iterator[tuple[World, ProcrastinateEngine]]:
-    world = World(any_ledger.dsn)
-    engine = ProcrastinateEngine(any_ledger.dsn, poll_s=0.3)
+Queue = tuple[World, ProcrastinateEngine]
+
+
+@contextmanager
+def opened(database: Database) -> Iterator[Queue]:
+    world = World(database.dsn)
+    engine = ProcrastinateEngine(database.dsn, poll_s=0.3)
     engine.install(world.connection)
     yield world, engine
     world.close()
+
+
+@pytest.fixture
+def queue(ledger: Database) -> Iterator[Queue]:
+    """The engine on a database of its own."""
+    with opened(ledger) as found:
+        yield found
+
+
+@pytest.fixture
+def any_queue(any_ledger: Database) -> Iterator[Queue]:
+    """The same on each major version."""
+    with opened(any_ledger) as found:
+        yield found
 
 
 @contextmanager
@@ -91,8 +108,8 @@ def some(count: int) -> list[str]:
     return [str(uuid.uuid4()) for _ in range(count)]
 
 
-def test_ids_arrive_in_order_and_leave_no_entry(queue: tuple[World, ProcrastinateEngine]) -> None:
-    world, engine = queue
+def test_ids_arrive_in_order_and_leave_no_entry(any_queue: Queue) -> None:
+    world, engine = any_queue
     ids, later = some(3), some(1)
     deliver(world, engine, *ids)
     hands = Hands()
@@ -104,8 +121,8 @@ def test_ids_arrive_in_order_and_leave_no_entry(queue: tuple[World, Procrastinat
     assert entries(world) == 0
 
 
-def test_installing_twice_is_harmless(queue: tuple[World, ProcrastinateEngine]) -> None:
-    world, engine = queue
+def test_installing_twice_is_harmless(any_queue: Queue) -> None:
+    world, engine = any_queue
     deliver(world, engine, *some(1))
     engine.install(world.connection)
     assert entries(world) == 1
@@ -116,7 +133,7 @@ def test_installing_twice_is_harmless(queue: tuple[World, ProcrastinateEngine]) 
 
 
 def test_an_id_is_delivered_with_the_callers_commit_or_not_at_all(
-    queue: tuple[World, ProcrastinateEngine],
+    queue: Queue,
 ) -> None:
     world, engine = queue
     (kept,) = some(1)
@@ -130,7 +147,7 @@ def test_an_id_is_delivered_with_the_callers_commit_or_not_at_all(
     assert hands.got == [kept]
 
 
-def test_stopping_waits_for_the_job_in_hand(queue: tuple[World, ProcrastinateEngine]) -> None:
+def test_stopping_waits_for_the_job_in_hand(queue: Queue) -> None:
     world, engine = queue
     first, second = some(2)
     hands = Hands()
@@ -147,7 +164,7 @@ def test_stopping_waits_for_the_job_in_hand(queue: tuple[World, ProcrastinateEng
     assert engine.waiting(world.connection, [first, second]) == {second}
 
 
-def test_two_workers_share(queue: tuple[World, ProcrastinateEngine]) -> None:
+def test_two_workers_share(queue: Queue) -> None:
     world, engine = queue
     ids = some(6)
     one, two = Hands(), Hands()
@@ -162,7 +179,7 @@ def test_two_workers_share(queue: tuple[World, ProcrastinateEngine]) -> None:
     assert sorted(one.got + two.got) == sorted(ids)
 
 
-def test_only_the_named_queues_are_served(queue: tuple[World, ProcrastinateEngine]) -> None:
+def test_only_the_named_queues_are_served(queue: Queue) -> None:
     world, engine = queue
     deliver(world, engine, *some(1))
     hands = Hands()
@@ -172,7 +189,7 @@ def test_only_the_named_queues_are_served(queue: tuple[World, ProcrastinateEngin
     assert entries(world) == 1
 
 
-def test_a_job_delivered_twice_is_run_once(queue: tuple[World, ProcrastinateEngine]) -> None:
+def test_a_job_delivered_twice_is_run_once(queue: Queue) -> None:
     world, engine = queue
     job = world.job({"A": "a"})
     store = PostgresLedger(world.dsn)
@@ -200,7 +217,7 @@ def test_a_job_delivered_twice_is_run_once(queue: tuple[World, ProcrastinateEngi
 
 
 def test_a_failing_handle_does_not_stop_the_worker_and_is_not_retried(
-    queue: tuple[World, ProcrastinateEngine],
+    queue: Queue,
 ) -> None:
     world, engine = queue
     bad, good = some(2)
@@ -222,7 +239,7 @@ def test_a_failing_handle_does_not_stop_the_worker_and_is_not_retried(
     assert entries(world) == 0, "its status is never read: core.jobs knows"
 
 
-def test_what_waits_is_told_from_what_is_in_hand(queue: tuple[World, ProcrastinateEngine]) -> None:
+def test_what_waits_is_told_from_what_is_in_hand(queue: Queue) -> None:
     world, engine = queue
     first, second = some(2)
     deliver(world, engine, first, second)
@@ -237,8 +254,8 @@ def test_what_waits_is_told_from_what_is_in_hand(queue: tuple[World, Procrastina
         assert entries(world) == 2, "the entry in the hands of a living worker stays"
 
 
-def test_entries_of_dead_workers_are_removed(queue: tuple[World, ProcrastinateEngine]) -> None:
-    world, engine = queue
+def test_entries_of_dead_workers_are_removed(any_queue: Queue) -> None:
+    world, engine = any_queue
     first, second, third = some(3)
     deliver(world, engine, first, second, third)
     silent = world.value(
@@ -262,7 +279,7 @@ def test_entries_of_dead_workers_are_removed(queue: tuple[World, ProcrastinateEn
     assert left == {second, third}
 
 
-def test_a_queue_that_goes_away_is_an_error_of_ours(any_ledger: Database) -> None:
-    wrong = psycopg.conninfo.make_conninfo(any_ledger.dsn, port=1, connect_timeout=2)
+def test_a_queue_that_goes_away_is_an_error_of_ours(ledger: Database) -> None:
+    wrong = psycopg.conninfo.make_conninfo(ledger.dsn, port=1, connect_timeout=2)
     with pytest.raises(LedgerUnavailable):
         ProcrastinateEngine(wrong).work([QUEUE], Hands(), threading.Event(), "w")

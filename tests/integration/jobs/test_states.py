@@ -89,7 +89,7 @@ def test_what_can_be_done_to_a_job_in_each_state(
                 k: v for k, v in before.items() if k != "seconds"
             }
         taken = store.start_attempt(job.id, worker="w", host="h", lease_s=60)
-        assert (taken is not None) == (busy.state(job) in {"running"} and expected == "queued" or (
+        assert (taken is not None) == ((busy.state(job) in {"running"} and expected == "queued") or (
             step is queued and act is actions[1][1]
         ))  # fmt: skip
 
