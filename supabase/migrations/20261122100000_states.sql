@@ -587,8 +587,9 @@ begin
   for chain in
     select c.set_id, seen.first,
            -- From where a statement bears on the pairs, or pairs became other pairs.
-           least(greatest(case when news <> '[]' then clash.first_concerned(c.set_id, news) end,
-                          seen.first), seen.regrouped) as start
+           least(case when concerned.first > seen.first then concerned.first
+                      when concerned.first is not null then seen.first end,
+                 seen.regrouped) as start
       from (select distinct set_id from pg_temp.regrouped) c
       cross join lateral (
         select min(r.accepted) as first,
@@ -596,6 +597,9 @@ begin
           from pg_temp.regrouped g join clash.sightings s on s.pair_id = g.id
           join clash.results r on r.id = s.result_id and r.state = 'finished'
          where g.set_id = c.set_id) seen
+      cross join lateral (
+        select case when news <> '[]' then clash.first_concerned(c.set_id, news) end as first
+      ) concerned
      order by c.set_id
   loop
     continue when chain.first is null or chain.start is null;

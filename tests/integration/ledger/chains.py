@@ -141,9 +141,7 @@ class Chain:
             rows = [element(name, **self.looks.get(f"{model}/{name}", {})) for name in names]
             writer.inventory(given.model_version_id, inventory(rows))
 
-    def _write(
-        self, writer: Writer, accepted: Accepted, found: list[Clash], spec: Spec
-    ) -> int:
+    def _write(self, writer: Writer, accepted: Accepted, found: list[Clash], spec: Spec) -> int:
         definition = spec.definition()
         result = writer.open_result(
             {

@@ -272,7 +272,9 @@ select 'member ' || m.roleid::regrole::text, m.member::regrole::text, m.admin_op
 """
 
 
-def test_supabases_frame_is_used_and_left_as_it_is(any_server: Server, any_ledger: Database) -> None:
+def test_supabases_frame_is_used_and_left_as_it_is(
+    any_server: Server, any_ledger: Database
+) -> None:
     """``any_ledger`` made the roles of the cluster; this database gets its frame from a superuser."""
     with any_server.database() as database:
         with psycopg.connect(database.admin_dsn, autocommit=True) as admin:

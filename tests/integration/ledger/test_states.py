@@ -278,9 +278,11 @@ def test_a_late_result_takes_its_place_and_what_follows_is_derived_again(chain: 
 def test_a_result_of_a_job_accepted_first_is_the_first_of_the_chain(chain: Chain) -> None:
     first, second, third = chain.accept(), chain.accept(), chain.accept()
     ids = [chain.finish(job, [ONE]) for job in (third, first, second)]
-    assert chain.world.sql(
-        "select id, original_clash_id from clash.results order by accepted"
-    ) == [(ids[1], None), (ids[2], ids[1]), (ids[0], ids[1])]
+    assert chain.world.sql("select id, original_clash_id from clash.results order by accepted") == [
+        (ids[1], None),
+        (ids[2], ids[1]),
+        (ids[0], ids[1]),
+    ]
     assert chain.world.sql("select first_result, last_seen from clash.pair_states") == [
         (ids[1], ids[0])
     ]

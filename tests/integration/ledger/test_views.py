@@ -88,7 +88,9 @@ def test_what_goes_in_comes_out(service: World, view: str) -> None:
 
 @pytest.mark.parametrize("view", sorted(ROWS))
 def test_rows_are_ordered_filtered_and_counted(service: World, view: str) -> None:
-    ids = [insert(service, view, **ROWS[view], created_at=THEN.replace(day=day)) for day in (3, 1, 2)]
+    ids = [
+        insert(service, view, **ROWS[view], created_at=THEN.replace(day=day)) for day in (3, 1, 2)
+    ]
     found = service.sql(f"select id from public.{view} order by created_at desc")
     assert [row[0] for row in found] == [ids[0], ids[2], ids[1]]
     assert service.value(
@@ -148,7 +150,10 @@ def test_plain_tables_are_corrected_and_deleted(service: World, view: str) -> No
 
 def test_clash_results_are_never_changed(one_service: World) -> None:
     insert(one_service, "clash_results", **ROWS["clash_results"])
-    for statement in ("update public.clash_results set clash_count = 0", "delete from public.clash_results"):
+    for statement in (
+        "update public.clash_results set clash_count = 0",
+        "delete from public.clash_results",
+    ):
         with pytest.raises((
             psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState,
         )):  # fmt: skip
@@ -172,9 +177,7 @@ def test_a_given_origin_is_taken_and_a_wrong_one_refused(service: World) -> None
     row = ROWS["clash_results"]
     insert(service, "clash_results", **row)
     second = insert(service, "clash_results", **row)
-    given = insert(
-        service, "clash_results", "original_clash_id", **row, original_clash_id=second
-    )
+    given = insert(service, "clash_results", "original_clash_id", **row, original_clash_id=second)
     assert given == second
     before = service.value("select count(*) from public.clash_results")
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
@@ -191,7 +194,9 @@ def test_an_origin_of_another_project_is_refused(one_service: World) -> None:
     assert insert(one_service, "clash_results", "original_clash_id", **row) is None
 
 
-def test_many_clients_inserting_at_once_make_one_chain(ledger: Database, one_service: World) -> None:
+def test_many_clients_inserting_at_once_make_one_chain(
+    ledger: Database, one_service: World
+) -> None:
     ready = threading.Barrier(6)
 
     def client(_: int) -> None:
@@ -205,7 +210,9 @@ def test_many_clients_inserting_at_once_make_one_chain(ledger: Database, one_ser
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(client, range(6)))
-    rows = one_service.sql("select id, original_clash_id from public.clash_results order by accepted")
+    rows = one_service.sql(
+        "select id, original_clash_id from public.clash_results order by accepted"
+    )
     assert len(rows) == 30
     assert rows[0][1] is None
     assert {origin for _, origin in rows[1:]} == {rows[0][0]}
@@ -215,7 +222,9 @@ def test_many_clients_inserting_at_once_make_one_chain(ledger: Database, one_ser
 
 
 def test_a_document_of_20_megabytes_is_kept_verbatim(one_service: World) -> None:
-    clashes = {f"{i:022d}-{i + 1:022d}": {"p1": [i / 7, 0.1, 1e-9], "t": "é" * 20} for i in range(180_000)}
+    clashes = {
+        f"{i:022d}-{i + 1:022d}": {"p1": [i / 7, 0.1, 1e-9], "t": "é" * 20} for i in range(180_000)
+    }
     document = [{"name": "big", "clashes": clashes}]
     row = ROWS["clash_results"] | {"clash_data": document, "clash_count": len(clashes)}
     with one_service.connection.cursor() as cursor:
@@ -267,7 +276,9 @@ def test_the_project_of_a_row_that_names_none(world: World) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="any project"):
         world.value("select core.default_project()")
     tower = world.value("insert into core.projects (name) values ('tower') returning id")
-    world.sql("insert into core.members values (1, %s, 'viewer'), (%s, %s, 'editor')", user, tower, user)
+    world.sql(
+        "insert into core.members values (1, %s, 'viewer'), (%s, %s, 'editor')", user, tower, user
+    )
     assert world.value("select core.default_project()") == tower
     world.sql("update core.members set role = 'admin' where project_id = 1")
     with pytest.raises(psycopg.errors.NotNullViolation, match="project_id"):

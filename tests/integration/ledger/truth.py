@@ -116,7 +116,10 @@ class Truth:
         if not all(self._there(self.kin(thing), run) for thing in pair):
             return ("untested", "unlinked")
         one, other = (self.kin(thing) for thing in pair)
-        for failed, reason in ((frozenset(), "no longer selected"), (run.spec.failed, "no geometry")):
+        for failed, reason in (
+            (frozenset(), "no longer selected"),
+            (run.spec.failed, "no geometry"),
+        ):
             a, b = (self._side(run, side, failed) for side in "ab")
             if not ((one & a and other & b) or (one & b and other & a)):
                 return ("untested", reason)
