@@ -144,8 +144,10 @@ declare
 begin
   -- One inventory of a model at a time; a version is described once. New versions may be numbered
   -- meanwhile.
-  perform pg_advisory_xact_lock(hashtextextended('ifcbase.inventory:' || version.model_id, 0));
-  select v.* into version from core.model_versions v where v.id = model_version;
+  if version.inventoried_at is null then
+    perform pg_advisory_xact_lock(hashtextextended('ifcbase.inventory:' || version.model_id, 0));
+    select v.* into version from core.model_versions v where v.id = model_version;
+  end if;
   if version.inventoried_at is not null then
     delete from core.incoming_elements i
       where i.attempt_id = attempt.id and i.model_version_id = version.id;
@@ -406,9 +408,11 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   stranger int;
 begin
-  select r.ref into stranger from unnest(refs) as r (ref)
-   where not exists (select from clash.result_elements e
-                      where e.result_id = result.id and e.ref = r.ref) limit 1;
+  -- A set operation: without statistics on rows just written a join would compare all with all.
+  select x.ref into stranger from (
+    select r.ref from unnest(refs) as r (ref)
+    except
+    select e.ref from clash.result_elements e where e.result_id = result.id) x limit 1;
   if found then
     perform core.refuse('422', 'request-invalid',
       format('element %s is in no inventory of the job''s inputs', coalesce(stranger::text, 'null')));
