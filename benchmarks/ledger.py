@@ -201,7 +201,7 @@ def main(dsn: str, results: int = 200, sightings: int = 10_000) -> int:
         assert disk is not None
         assert chosen is not None
         parameters = {
-            "set": chosen[0], "element": chosen[1], "before": ids[-8], "last": ids[-1],
+            "set": chosen[0], "element": chosen[1], "before": ids[-min(8, len(ids))], "last": ids[-1],
         }  # fmt: skip
         found = {}
         for name, (target, query) in Q.items():

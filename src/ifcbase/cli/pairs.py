@@ -20,9 +20,7 @@ def list_(
         str | None,
         typer.Option(help="new, persisting, reopened, resolved, removed or untested."),
     ] = None,
-    review: Annotated[
-        str | None, typer.Option(help="open, reviewed, approved or ignored.")
-    ] = None,
+    review: Annotated[str | None, typer.Option(help="open, reviewed, approved or ignored.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most, of each set.")] = 50,
     project: Annotated[str | None, typer.Option(help="Project.")] = None,
     as_json: JsonOption = False,

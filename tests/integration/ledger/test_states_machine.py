@@ -194,7 +194,7 @@ def test_any_history_ends_in_the_states_the_truth_knows(
     world: World, store: PostgresLedger
 ) -> None:
     with machine(world, store) as bound:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             bound,
             settings=settings(
                 max_examples=25,
