@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from ifcbase.stack.migrations import discover, migrate
-from tests.integration.servers import Database, Server
+from tests.integration.servers import Server
 from tests.integration.world import World
 
 ROOMS = ("core", "clash", "conversion", "tester", "diff")
@@ -56,8 +56,8 @@ FUNCTIONS = """select p.oid::regprocedure::text from pg_proc p
 OURS = [*ROOMS, "public"]
 
 
-def test_applying_twice_changes_nothing(any_ledger: Database) -> None:
-    assert migrate(any_ledger.dsn) == []
+def test_applying_twice_changes_nothing(any_world: World) -> None:
+    assert migrate(any_world.dsn) == []
 
 
 def test_the_files_are_in_the_order_of_their_times() -> None:
@@ -225,12 +225,10 @@ def test_claims_are_read_as_postgrest_sets_them(any_world: World) -> None:
     user = "b6f1d6a0-3f6c-4b9e-9d35-6c1f1c1f1c1f"
     read = "select auth.uid()::text, auth.role(), auth.jwt() ->> 'aud'"
     assert any_world.sql(read) == [(None, None, None)]
-    with any_world.connection.transaction():
-        any_world.sql(
-            "select set_config('request.jwt.claims', %s, true)",
-            f'{{"sub":"{user}","role":"authenticated","aud":"here"}}',
-        )
-        assert any_world.sql(read) == [(user, "authenticated", "here")]
+    claim = "select set_config('request.jwt.claims', %s, true)"
+    any_world.sql(claim, f'{{"sub":"{user}","role":"authenticated","aud":"here"}}')
+    assert any_world.sql(read) == [(user, "authenticated", "here")]
+    any_world.sql(claim, "")
     assert any_world.sql(read) == [(None, None, None)], "an empty setting is no claim"
 
 
@@ -272,8 +270,8 @@ select 'member ' || m.roleid::regrole::text, m.member::regrole::text, m.admin_op
 """
 
 
-def test_supabases_frame_is_used_and_left_as_it_is(any_server: Server, any_ledger: Database) -> None:
-    """``any_ledger`` made the roles of the cluster; this database gets its frame from a superuser."""
+def test_supabases_frame_is_used_and_left_as_it_is(any_server: Server, any_world: World) -> None:
+    """``any_world`` made the roles of the cluster; this database gets its frame from a superuser."""
     with any_server.database() as database:
         with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
             admin.execute(FRAME)

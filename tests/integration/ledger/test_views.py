@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests.integration.servers import Database
 from tests.integration.world import World
 
 THEN = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
@@ -82,7 +81,7 @@ def test_what_goes_in_comes_out(service: World, view: str) -> None:
     assert dict(zip(names, selected, strict=True)) == {
         "id": returned[0], **given, "created_at": returned[-1],
     }  # fmt: skip
-    age = service.value("select now() - %s::timestamptz", returned[-1])
+    age = service.value("select clock_timestamp() - %s::timestamptz", returned[-1])
     assert 0 <= age.total_seconds() < 60
 
 
@@ -103,14 +102,15 @@ def test_rows_are_ordered_filtered_and_counted(service: World, view: str) -> Non
 
 @pytest.mark.parametrize("view", sorted(ROWS))
 def test_a_chosen_id_and_time_are_kept_and_never_given_again(service: World, view: str) -> None:
+    chosen = insert(service, view, **ROWS[view]) + 500
     assert insert(
-        service, view, "id, created_at", **ROWS[view], id=500, created_at=THEN
-    ) == (500, THEN)  # fmt: skip
-    assert insert(service, view, **ROWS[view]) == 501, "the next own id steps over the chosen one"
-    assert insert(service, view, **ROWS[view], id=7) == 7
-    assert insert(service, view, **ROWS[view]) == 502, "a smaller chosen id does not turn it back"
+        service, view, "id, created_at", **ROWS[view], id=chosen, created_at=THEN
+    ) == (chosen, THEN)  # fmt: skip
+    assert insert(service, view, **ROWS[view]) == chosen + 1, "steps over the chosen one"
+    assert insert(service, view, **ROWS[view], id=chosen - 7) == chosen - 7
+    assert insert(service, view, **ROWS[view]) == chosen + 2, "a smaller one does not turn it back"
     with pytest.raises(psycopg.errors.UniqueViolation):
-        insert(service, view, **ROWS[view], id=500)
+        insert(service, view, **ROWS[view], id=chosen)
 
 
 @pytest.mark.parametrize("view", sorted(ROWS))
@@ -191,21 +191,24 @@ def test_an_origin_of_another_project_is_refused(one_service: World) -> None:
     assert insert(one_service, "clash_results", "original_clash_id", **row) is None
 
 
-def test_many_clients_inserting_at_once_make_one_chain(ledger: Database, one_service: World) -> None:
+def test_many_clients_inserting_at_once_make_one_chain(busy: World) -> None:
     ready = threading.Barrier(6)
 
     def client(_: int) -> None:
-        world = World(ledger.dsn)
+        world = World(busy.dsn)
         try:
             ready.wait(30)
             for _ in range(5):
-                insert(world, "clash_results", **ROWS["clash_results"])
+                insert(world, "clash_results", **ROWS["clash_results"], project_id=busy.project)
         finally:
             world.close()
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(client, range(6)))
-    rows = one_service.sql("select id, original_clash_id from public.clash_results order by accepted")
+    rows = busy.sql(
+        "select id, original_clash_id from public.clash_results where project_id = %s order by accepted",
+        busy.project,
+    )
     assert len(rows) == 30
     assert rows[0][1] is None
     assert {origin for _, origin in rows[1:]} == {rows[0][0]}
@@ -280,7 +283,8 @@ def test_deleting_a_project_takes_everything_of_it(any_world: World) -> None:
         insert(any_world, view, **row, project_id=other)
         insert(any_world, view, **row, project_id=other)
         insert(any_world, view, **row)
-    any_world.job({"A": "a"}, project=other)
+    any_world.project = other
+    any_world.job({"A": "a"})
     any_world.sql("delete from core.projects where id = %s", other)
     for view in ROWS:
         assert any_world.sql(f"select project_id from public.{view}") == [(1,)]
