@@ -94,10 +94,10 @@ def fill(world: Filled) -> None:
 
 
 def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
-    project = world.ids[name]
+    project = world.project = world.ids[name]
     if name != "own":
         world.sql("insert into core.members values (%s, %s, 'admin')", project, USERS["other"])
-    job = world.job({"A": f"{name} A", "B": f"{name} B"}, project=project)
+    job = world.job({"A": f"{name} A", "B": f"{name} B"})
     with store.writing(start(store, job).token) as writer:
         _describe(writer, job)
         result = _write_rows(writer, "A x B")
@@ -105,7 +105,7 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
         writer.finish_job({}, {})
     world.sql("update core.attempts set started_by = %s where job_id = %s", _principal(name), job.id)
 
-    unfinished = world.job({"A": f"{name} A2", "B": f"{name} B"}, project=project)
+    unfinished = world.job({"A": f"{name} A2", "B": f"{name} B"})
     attempt = start(store, unfinished)
     with store.writing(attempt.token) as writer:
         _write_rows(writer, "unfinished")
