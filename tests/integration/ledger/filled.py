@@ -103,7 +103,9 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
         result = _write_rows(writer, "A x B")
         world.results[name] = writer.finish_result(result, footer(1))
         writer.finish_job({}, {})
-    world.sql("update core.attempts set started_by = %s where job_id = %s", _principal(name), job.id)
+    world.sql(
+        "update core.attempts set started_by = %s where job_id = %s", _principal(name), job.id
+    )
 
     unfinished = world.job({"A": f"{name} A2", "B": f"{name} B"})
     attempt = start(store, unfinished)
@@ -149,14 +151,15 @@ def _write_rows(writer: Writer, clash_set: str) -> int:
     )
     sides = [coverage(0, "a", "A.ifc", 4, 3), coverage(1, "b", "B.ifc", 4)]
     writer.append_rows(result, "coverage", sides)
-    refs = [{"ref": i, "input": "A.ifc", "global_id": e.global_id, "n": 0} for i, e in enumerate(WALLS)]
+    refs = [
+        {"ref": i, "input": "A.ifc", "global_id": e.global_id, "n": 0} for i, e in enumerate(WALLS)
+    ]
     refs += [
-        {"ref": 4 + i, "input": "B.ifc", "global_id": e.global_id, "n": 0} for i, e in enumerate(PIPES)
+        {"ref": 4 + i, "input": "B.ifc", "global_id": e.global_id, "n": 0}
+        for i, e in enumerate(PIPES)
     ]
     writer.append_rows(result, "elements", refs)
-    writer.append_rows(
-        result, "left_out", [{"position": 0, "element": 2, "reason": "no geometry"}]
-    )
+    writer.append_rows(result, "left_out", [{"position": 0, "element": 2, "reason": "no geometry"}])
     writer.append_sightings(result, sightings([(0, 4)]))
     return result
 

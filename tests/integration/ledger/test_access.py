@@ -175,7 +175,8 @@ def updated(world: Filled, relation: str) -> str:
     if relation == "core.projects":
         return "update core.projects set title = 'new' returning id"
     column = world.value(
-        "select attname::text from pg_attribute where attrelid = %s::regclass and attnum = 1", relation
+        "select attname::text from pg_attribute where attrelid = %s::regclass and attnum = 1",
+        relation,
     )
     return f"update {relation} set {column} = {column}"
 
@@ -289,9 +290,13 @@ def test_an_admin_moves_no_member_into_another_project(filled: Filled) -> None:
 @pytest.mark.parametrize("column", ["id", "created_at", "job_id"])
 def test_editors_choose_no_id_time_or_job(filled: Filled, view: str, column: str) -> None:
     """An id near the greatest would leave no id for anybody's next result."""
-    value = {"id": "9223372036854775806", "created_at": "now()", "job_id": "gen_random_uuid()"}[column]
+    value = {"id": "9223372036854775806", "created_at": "now()", "job_id": "gen_random_uuid()"}[
+        column
+    ]
     statement = inserted(f"public.{view}", filled.ids["own"])
-    with_column = statement.replace("(", f"({column}, ", 1).replace("values (", f"values ({value}, ", 1)
+    with_column = statement.replace("(", f"({column}, ", 1).replace(
+        "values (", f"values ({value}, ", 1
+    )
     with filled.acting("editor"):
         filled.sql(statement)
         with pytest.raises(InsufficientPrivilege):
@@ -324,7 +329,12 @@ def test_what_is_of_an_unfinished_result_is_hidden_from_users_only(filled: Fille
         unfinished = f"select count(*) from {table} where {key} in (%s, %s, %s)"
         ids = [row[0] for row in filled.sql("select id from clash.results where state = 'writing'")]
         assert len(ids) == 3
-        for caller, hidden in (("admin", True), ("anon", True), ("key write", True), ("service", False)):
+        for caller, hidden in (
+            ("admin", True),
+            ("anon", True),
+            ("key write", True),
+            ("service", False),
+        ):
             with filled.acting(caller):
                 assert (filled.value(unfinished, *ids) == 0) is hidden, (caller, table)
 

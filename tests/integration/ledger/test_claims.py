@@ -102,7 +102,11 @@ def test_a_key_without_a_project_opens_none(filled: Filled) -> None:
 
 
 def test_a_key_in_an_admins_name_stays_a_key(filled: Filled) -> None:
-    claims = {"ifcbase_project": filled.ids["own"], "ifcbase_verbs": ["read"], "sub": USERS["admin"]}
+    claims = {
+        "ifcbase_project": filled.ids["own"],
+        "ifcbase_verbs": ["read"],
+        "sub": USERS["admin"],
+    }
     with filled.acting("key read", claims):
         assert verbs_in(filled, filled.ids["own"]) == {"read"}
         assert verbs_in(filled, filled.ids["open"]) == set()
@@ -110,7 +114,11 @@ def test_a_key_in_an_admins_name_stays_a_key(filled: Filled) -> None:
 
 def test_a_key_of_a_project_its_maker_is_not_in(filled: Filled) -> None:
     """Claims are signed by whoever made the key; they decide alone."""
-    claims = {"ifcbase_project": filled.ids["foreign"], "ifcbase_verbs": ["read"], "sub": USERS["viewer"]}
+    claims = {
+        "ifcbase_project": filled.ids["foreign"],
+        "ifcbase_verbs": ["read"],
+        "sub": USERS["viewer"],
+    }
     with filled.acting("key read", claims):
         assert filled.sql("select core.projects_with('read')") == [(filled.ids["foreign"],)]
 
@@ -167,7 +175,10 @@ def test_a_viewers_other_project_does_not_make_it_ambiguous(filled: Filled) -> N
 
 @pytest.mark.parametrize("caller", ["stranger", "viewer", "key read"])
 def test_who_may_write_nowhere_is_told_so(filled: Filled, caller: str) -> None:
-    with filled.acting(caller), pytest.raises(psycopg.errors.InsufficientPrivilege, match="any project"):
+    with (
+        filled.acting(caller),
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="any project"),
+    ):
         filled.sql(INSERT.format(column="", value=""))
 
 
@@ -196,7 +207,8 @@ def test_a_policy_asks_once_per_statement_and_lets_an_index_serve(ledger: Databa
         world.sql("analyze")
         user = USERS["viewer"]
         world.sql(
-            "insert into core.members select id, %s, 'viewer' from core.projects where name = 'p7'", user
+            "insert into core.members select id, %s, 'viewer' from core.projects where name = 'p7'",
+            user,
         )
         world.sql("select set_config('request.jwt.claims', %s, false)", json.dumps({"sub": user}))
         world.sql("set role authenticated")
@@ -224,9 +236,7 @@ def test_a_big_document_costs_a_member_little_more_than_the_service(ledger: Data
         took = {}
         for caller in ("service", "viewer"):
             with world.acting(caller):
-                took[caller] = min(
-                    world.value(read, result)[0]["Execution Time"] for _ in range(3)
-                )
+                took[caller] = min(world.value(read, result)[0]["Execution Time"] for _ in range(3))
         assert took["viewer"] < 3 * took["service"] + 100, took
     finally:
         world.close()

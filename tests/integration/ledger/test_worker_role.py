@@ -30,7 +30,9 @@ from tests.integration.world import (
 
 WALLS = [element(f"wall-{i}") for i in range(3)]
 PIPES = [element(f"pipe-{i}", ifc_class="IfcPipeSegment") for i in range(3)]
-REFS = [{"ref": i, "input": "A.ifc", "global_id": e.global_id, "n": 0} for i, e in enumerate(WALLS)] + [
+REFS = [
+    {"ref": i, "input": "A.ifc", "global_id": e.global_id, "n": 0} for i, e in enumerate(WALLS)
+] + [
     {"ref": 3 + i, "input": "B.ifc", "global_id": e.global_id, "n": 0} for i, e in enumerate(PIPES)
 ]
 
@@ -129,7 +131,9 @@ def test_a_worker_fails_an_attempt(site: Site) -> None:
 
 
 def test_a_worker_reads_its_own_results_and_no_others(site: Site) -> None:
-    results = [run(dsn, site.world.job({"A": f"a{i}", "B": "b"})) for i, dsn in enumerate(site.workers)]
+    results = [
+        run(dsn, site.world.job({"A": f"a{i}", "B": "b"})) for i, dsn in enumerate(site.workers)
+    ]
     for dsn, result in zip(site.workers, results, strict=True):
         with psycopg.connect(dsn, autocommit=True) as connection:
             found = "select id, set_version from public.clash_results"
