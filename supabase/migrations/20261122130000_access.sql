@@ -139,7 +139,7 @@ begin
        'exists (select from clash.results r where r.id = result_id)'),
       ('by selection', array['core.selection_elements'],
        'exists (select from core.selections s where s.id = selection_id)'),
-      ('words', array['clash.kinds', 'clash.state_reasons'], 'true')
+      ('words', array['clash.kinds', 'clash.state_reasons', 'core.ignore_reasons'], 'true')
     ) g (kind, items, rule), unnest(g.items) t (item)
   loop
     execute format('revoke all on %s from public, anon, authenticated, ifc_worker', item);
@@ -147,15 +147,18 @@ begin
     execute format('create policy read on %s for select to anon, authenticated using (%s)', item, rule);
   end loop;
 
-  -- What is nobody's business but the members': who asked for what, when, with which files.
-  foreach item in array array['core.files', 'core.jobs', 'core.job_inputs', 'core.attempts'] loop
+  -- What is nobody's business but the members': who asked for what, when, with which files; who
+  -- decided what.
+  foreach item in array array['core.files', 'core.jobs', 'core.job_inputs', 'core.attempts',
+                              'core.decisions', 'core.decision_rules'] loop
     execute format('revoke all on %s from public, anon, authenticated, ifc_worker', item);
     execute format('create policy read on %s for select to authenticated '
       'using (project_id = any (array(select core.own_projects(''read''))))', item);
   end loop;
 end
 $$;
-grant select on core.files, core.jobs, core.job_inputs to authenticated;
+grant select on core.files, core.jobs, core.job_inputs, core.decisions, core.decision_rules
+  to authenticated;
 -- Not the token, which is a key, nor where the worker runs.
 grant select (id, project_id, job_id, number, started_at, heartbeat_at, ended_at, outcome, error)
   on core.attempts to authenticated;
@@ -164,7 +167,7 @@ grant usage on schema core, clash, conversion, tester, diff to anon, authenticat
 revoke all on public.clash_results, public.conversion_results, public.tester_results,
   public.diff_results from public, anon, authenticated, ifc_worker;
 grant select on public.clash_results, public.conversion_results, public.tester_results,
-  public.diff_results to anon, authenticated;
+  public.diff_results, clash.trend, clash.trend_by_day, clash.latest to anon, authenticated;
 
 -- Writing ------------------------------------------------------------------------------------------
 
@@ -236,5 +239,13 @@ end
 $$;
 grant execute on function core.own_projects(text), core.projects_with(text), core.can(bigint, text),
   clash.document(bigint), clash.state_at(bigint), core.links_in_force() to anon, authenticated;
-grant execute on function core.default_project() to authenticated;
+-- They read with the caller's rights, and so only what the caller may read.
+grant execute on function clash.compare(bigint, bigint), clash.comparable(bigint, bigint),
+  clash.looks_for_all(jsonb, jsonb), clash.measured_alike(clash.results, clash.results),
+  clash.result_before(bigint, timestamptz), clash.present_pairs(bigint),
+  clash.breakdown(bigint, text), clash.time_to_close(bigint), clash.grouping(bigint),
+  clash.last_contacts(bigint, bigint[]), clash.plan_tolerance(bigint, double precision)
+  to anon, authenticated;
+grant execute on function core.default_project(), core.strictness(text),
+  core.review_states(bigint, bigint[]) to authenticated;
 grant execute on function core.owns_job(uuid) to ifc_worker;

@@ -123,6 +123,14 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
         " values (%s, %s, %s, 'different', 'person', 1)", project, a, b,
     )  # fmt: skip
     world.sql("insert into core.identities values (%s, %s, %s)", b, a, project)
+    world.sql(
+        "insert into core.decision_rules (project_id, name, active, action)"
+        " values (%s, 'unused', false, 'reviewed')", project,
+    )  # fmt: skip
+    world.sql(
+        "insert into core.decisions (project_id, finding_id, action)"
+        " select project_id, id, 'reviewed' from core.findings where project_id = %s", project,
+    )  # fmt: skip
     for view, columns in ROWS.items():
         names = ", ".join(columns)
         world.sql(

@@ -87,7 +87,9 @@ def test_what_goes_in_comes_out(service: World, view: str) -> None:
 
 @pytest.mark.parametrize("view", sorted(ROWS))
 def test_rows_are_ordered_filtered_and_counted(service: World, view: str) -> None:
-    ids = [insert(service, view, **ROWS[view], created_at=THEN.replace(day=day)) for day in (3, 1, 2)]
+    ids = [
+        insert(service, view, **ROWS[view], created_at=THEN.replace(day=day)) for day in (3, 1, 2)
+    ]
     found = service.sql(f"select id from public.{view} order by created_at desc")
     assert [row[0] for row in found] == [ids[0], ids[2], ids[1]]
     assert service.value(
@@ -148,7 +150,10 @@ def test_plain_tables_are_corrected_and_deleted(service: World, view: str) -> No
 
 def test_clash_results_are_never_changed(one_service: World) -> None:
     insert(one_service, "clash_results", **ROWS["clash_results"])
-    for statement in ("update public.clash_results set clash_count = 0", "delete from public.clash_results"):
+    for statement in (
+        "update public.clash_results set clash_count = 0",
+        "delete from public.clash_results",
+    ):
         with pytest.raises((
             psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState,
         )):  # fmt: skip
@@ -172,9 +177,7 @@ def test_a_given_origin_is_taken_and_a_wrong_one_refused(service: World) -> None
     row = ROWS["clash_results"]
     insert(service, "clash_results", **row)
     second = insert(service, "clash_results", **row)
-    given = insert(
-        service, "clash_results", "original_clash_id", **row, original_clash_id=second
-    )
+    given = insert(service, "clash_results", "original_clash_id", **row, original_clash_id=second)
     assert given == second
     before = service.value("select count(*) from public.clash_results")
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
@@ -218,7 +221,9 @@ def test_many_clients_inserting_at_once_make_one_chain(busy: World) -> None:
 
 
 def test_a_document_of_20_megabytes_is_kept_verbatim(one_service: World) -> None:
-    clashes = {f"{i:022d}-{i + 1:022d}": {"p1": [i / 7, 0.1, 1e-9], "t": "é" * 20} for i in range(180_000)}
+    clashes = {
+        f"{i:022d}-{i + 1:022d}": {"p1": [i / 7, 0.1, 1e-9], "t": "é" * 20} for i in range(180_000)
+    }
     document = [{"name": "big", "clashes": clashes}]
     row = ROWS["clash_results"] | {"clash_data": document, "clash_count": len(clashes)}
     with one_service.connection.cursor() as cursor:
