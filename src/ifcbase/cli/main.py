@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ifcbase import __version__
-from ifcbase.cli import clash, config, db, demo, jobs, results, up, worker
+from ifcbase.cli import clash, config, db, demo, jobs, members, projects, results, up, worker
 from ifcbase.cli.output import errors_console, wants_json
 from ifcbase.errors import IfcbaseError
 
@@ -31,6 +31,8 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
+app.add_typer(projects.app, name="projects")
+app.add_typer(members.app, name="members")
 
 
 def _version(asked: bool) -> None:
