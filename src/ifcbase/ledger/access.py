@@ -76,9 +76,7 @@ def _project_id(connection: Connection, name: str) -> int:
 
 
 def _no_project(name: str) -> NotFound:
-    return NotFound(
-        f"there is no project {name!r}", hint="List them with `ifcbase projects list`."
-    )
+    return NotFound(f"there is no project {name!r}", hint="List them with `ifcbase projects list`.")
 
 
 def _user_id(text: str) -> UUID:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from ifcbase.cli.main import run
+from ifcbase.settings import get_settings
 from tests.integration.servers import Server
 from tests.integration.world import World
 
 USER = "b6f1d6a0-3f6c-4b9e-9d35-6c1f1c1f1c1f"
-Command = Callable[..., subprocess.CompletedProcess[str]]
+Command = Callable[..., "Done"]
 
 
 @pytest.fixture(scope="module")
@@ -28,24 +28,38 @@ def owned(server: Server, template: Callable[[Server], str]) -> Iterator[World]:
         world.close()
 
 
+@dataclass
+class Done:
+    """What a command printed and how it ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def command(owned: World) -> Command:
-    """Runs `ifcbase` on that database."""
-    source = str(Path(__file__).resolve().parents[3] / "src")
-    # The home: a child that finds none asks the user database for one.
-    environment = {k: v for k, v in os.environ.items() if k in {"PATH", "LANG", "HOME"}}
-    environment |= {"PYTHONPATH": source, "DATABASE_URL": owned.dsn}
+def command(
+    owned: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    """Runs `ifcbase` on that database, in this process: starting one takes seconds."""
+    monkeypatch.setenv("DATABASE_URL", owned.dsn)
+    get_settings.cache_clear()
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "ifcbase", *arguments],
-            capture_output=True, text=True, env=environment, timeout=60, check=False,
-        )  # fmt: skip
+    def run_it(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["ifcbase", *arguments])
+        capsys.readouterr()
+        code = 0
+        try:
+            run()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        return Done(code, *capsys.readouterr())
 
-    return run
+    yield run_it
+    get_settings.cache_clear()
 
 
-def answer(done: subprocess.CompletedProcess[str]) -> Any:
+def answer(done: Done) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
