@@ -168,8 +168,10 @@ def test_a_worker_that_claims_to_be_another_is_still_itself(site: Site) -> None:
         "select token from core.attempts",
         "select * from clash.results",
         "select clash_data from public.clash_results",
-        "insert into public.conversion_results (input_filename, output_filename, conversion_options)"
-        " values ('a', 'b', '{}')",
+        (
+            "insert into public.conversion_results (input_filename, output_filename, conversion_options)"
+            " values ('a', 'b', '{}')"
+        ),
         "update public.diff_results set diff_count = 0",
         "delete from public.tester_results",
         "select core.accept_job(1, 'clash', '{}', '[]', 1, 1, 1)",
@@ -195,8 +197,10 @@ def test_a_worker_may_only_insert_into_what_it_copies(site: Site) -> None:
         connection.execute("select public.copy_target(%s, 'elements')", [token])
         for statement in (
             "select * from pg_temp.incoming_elements",
-            "create trigger t before insert on pg_temp.incoming_elements for each row "
-            "execute function suppress_redundant_updates_trigger()",
+            (
+                "create trigger t before insert on pg_temp.incoming_elements for each row "
+                "execute function suppress_redundant_updates_trigger()"
+            ),
             "drop table pg_temp.incoming_elements",
             "alter table pg_temp.incoming_elements add column x int",
         ):
