@@ -180,9 +180,9 @@ def test_a_worker_that_claims_to_be_another_is_still_itself(site: Site) -> None:
     ],
 )
 def test_a_worker_may_nothing_else(site: Site, statement: str) -> None:
-    with psycopg.connect(site.workers[0], autocommit=True) as connection:
-        with pytest.raises(InsufficientPrivilege):
-            connection.execute(statement.encode())
+    connection = psycopg.connect(site.workers[0], autocommit=True)
+    with connection, pytest.raises(InsufficientPrivilege):
+        connection.execute(statement.encode())
 
 
 def test_a_worker_may_only_insert_into_what_it_copies(site: Site) -> None:
