@@ -20,8 +20,10 @@ from ifcbase.cli import (
     demo,
     jobs,
     ledger,
+    members,
     pairs,
     plan,
+    projects,
     results,
     sets,
     trend,
@@ -57,6 +59,8 @@ app.add_typer(sets.app, name="sets")
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(db.app, name="db")
+app.add_typer(projects.app, name="projects")
+app.add_typer(members.app, name="members")
 app.add_typer(config.app, name="config")
 
 
