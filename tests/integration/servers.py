@@ -27,8 +27,11 @@ from ifcbase.stack.embedded import EmbeddedPostgres
 from ifcbase.stack.state import ServerState, read_state
 
 MAJORS = (15, 17, 18)
-#: What a server may lose when the machine does. For the servers of tests only.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+#: For servers of tests only: a crash of the machine may damage them, kill -9 still loses nothing.
+FAST = {"fsync": "off", "full_page_writes": "off"}
+#: A folder in memory, if the machine has a large one: homes of 50 MB come and go.
+_MEMORY = Path("/dev/shm")  # noqa: S108 - the folder inside it gets a random name
+_MEMORY_NEEDED = 4 * 2**30
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ class Servers:
 def open_folder() -> Iterator[Path]:
     """A temporary folder that other users may pass through (pytest's own is closed), in which
     every server is ended and which is removed when this process ends, however it ends."""
-    folder = Path(tempfile.mkdtemp(prefix="ifcbase-test-"))
+    in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _MEMORY_NEEDED
+    folder = Path(tempfile.mkdtemp(prefix="ifcbase-test-", dir=_MEMORY if in_memory else None))
     folder.chmod(0o755)
     # The guard reads until our end of the pipe closes, which a killed process does as well.
     guard = subprocess.Popen(
@@ -116,8 +120,8 @@ def open_folder() -> Iterator[Path]:
 
 _GUARD = """
 read -r _
-for file in "$1"/*/postgres/pg-*/postmaster.pid; do
-  [ -f "$file" ] && kill -QUIT "$(head -n 1 "$file")" && sleep 0.3
+find "$1" -name postmaster.pid | while read -r file; do
+  kill -QUIT "$(head -n 1 "$file")" && sleep 0.3
 done
 rm -rf "$1"
 """

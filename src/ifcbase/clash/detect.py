@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ifcbase.clash.engine import Engine, Members, OpenModel
-from ifcbase.clash.group import smart_groups
+from ifcbase.clash.group import is_coarse, smart_groups
 from ifcbase.clash.pairs import to_clashes
 from ifcbase.clash.report import (
     Clashes,
@@ -72,6 +72,11 @@ def detect(
         if request.smart_grouping:
             clashes = reports[-1].clashes
             clashes.group = smart_groups(clashes, request.max_cluster_distance)
+            if is_coarse(clashes):
+                reports[-1].warnings.append(
+                    f"{len(clashes)} clashes are too many to cluster: each group is a cube of "
+                    f"{request.max_cluster_distance:g} m"
+                )
     progress("finding", 1.0)
     return ClashReport(
         files=[FileReport(m.name, m.facts.sha256, m.inventory) for m in models],

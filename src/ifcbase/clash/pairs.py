@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from ifcbase.clash.engine import Contacts, Members
-from ifcbase.clash.report import Clashes, Kind
+from ifcbase.clash.report import Clashes, Kind, Measured
 from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.relations import Relations
 
@@ -27,8 +28,10 @@ def to_clashes(
 
     ``sizes`` are the models' element counts. An element against itself is dropped; a pair that
     fits both ways round is reported once, the earlier element as a. Of several contacts of a pair
-    the deepest stays (the nearest, for clearance). Raises ReportInvalid on strange elements.
+    the deepest stays (the nearest, for clearance). A distance that is no number becomes 0, marked
+    as not measured. Raises ReportInvalid on strange elements or contacts without any point.
     """
+    contacts = _finite(contacts)
     offsets: Indexes = np.concatenate([[0], np.cumsum(np.asarray(sizes, np.int64))])
     x: Indexes = offsets[contacts.x_model] + contacts.x.astype(np.int64)
     y: Indexes = offsets[contacts.y_model] + contacts.y.astype(np.int64)
@@ -76,6 +79,22 @@ def take(clashes: Clashes, rows: npt.NDArray[np.intp]) -> Clashes:
         p1=clashes.p1[rows],
         p2=clashes.p2[rows],
         group=clashes.group[rows],
+    )
+
+
+def _finite(contacts: Contacts) -> Contacts:
+    """A kernel that fails on one number has still found the contact."""
+    good = np.isfinite(contacts.distance)
+    on_x: npt.NDArray[np.bool_] = np.all(np.isfinite(contacts.p_x), axis=1)
+    on_y: npt.NDArray[np.bool_] = np.all(np.isfinite(contacts.p_y), axis=1)
+    if not np.all(on_x | on_y):
+        raise ReportInvalid("the engine reports contacts without a point")
+    return replace(
+        contacts,
+        distance=np.maximum(np.where(good, contacts.distance, 0.0), 0.0),
+        measured=np.where(good, contacts.measured, Measured.NONE).astype(np.uint8),
+        p_x=np.where(on_x[:, None], contacts.p_x, contacts.p_y),
+        p_y=np.where(on_y[:, None], contacts.p_y, contacts.p_x),
     )
 
 

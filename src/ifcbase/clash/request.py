@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -57,7 +58,16 @@ def _printable(value: str) -> str:
     return value
 
 
-Metres = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=MAX_DISTANCE)]
+def _no_negative_zero(value: float) -> float:
+    return value + 0.0
+
+
+Metres = Annotated[
+    float,
+    BeforeValidator(_no_boolean),
+    Field(ge=0, le=MAX_DISTANCE),
+    AfterValidator(_no_negative_zero),
+]
 
 
 class _Strict(BaseModel):

@@ -16,15 +16,23 @@ from ifcbase.clash import handover
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
 from ifcbase.clash.request import ClashRequest, parse_request
 from ifcbase.cli import context, waiting
-from ifcbase.cli.output import JsonOption, console, percent, print_json, progress_line
+from ifcbase.cli.output import (
+    JsonOption,
+    check_output,
+    console,
+    counted,
+    percent,
+    print_json,
+    progress_line,
+)
 from ifcbase.cli.results import contacts_table, coverage_table
-from ifcbase.errors import FileMissing, RequestInvalid
+from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
 from ifcbase.files.local import LocalFiles
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
-from ifcbase.jobs.submit import Given, submit
+from ifcbase.jobs.submit import Given, stream_name, submit
 from ifcbase.settings import Settings, get_settings
 
 SHOWN = 20
@@ -88,6 +96,7 @@ def clash(
         "include_related": include_related or None,
     }
     rules = {key: value for key, value in given.items() if value is not None}
+    streams = _streams(model or [])
     if spec:
         if a or b or a_selector or b_selector or name:
             raise RequestInvalid("--spec takes the place of --a, --b, their selectors and --name")
@@ -95,7 +104,7 @@ def clash(
     else:
         if not a:
             raise RequestInvalid("no model: give --a FILE, and --b FILE for the other side")
-        sets = [_set(a, a_selector, b or [], b_selector, name)]
+        sets = [_set(a, a_selector, b or [], b_selector, name, streams)]
         folder = Path()
     document = {"clash_sets": sets, **rules}
     if min_coverage is not None:
@@ -103,15 +112,14 @@ def clash(
     if output:
         document["output_filename"] = output.name
     request = parse_request(document)
+    check_output(output)
     paths = {file: _find(file, folder) for file in request.files()}
     for path in paths.values():
         check_file(path)
 
     settings = get_settings()
     if submit_:
-        code = _submit(
-            settings, request, paths, _streams(model or []), project, wait, output, as_json
-        )
+        code = _submit(settings, request, paths, streams, project, wait, output, as_json)
     elif model:
         raise RequestInvalid("--model goes with --submit")
     else:
@@ -122,6 +130,7 @@ def clash(
 def _set(
     a: Sequence[Path], a_selector: str | None, b: Sequence[Path], b_selector: str | None,
     name: str | None,
+    streams: dict[Path, str],
 ) -> dict[str, Any]:  # fmt: skip
     def side(files: Sequence[Path], selector: str | None) -> list[dict[str, Any]]:
         return [{"file": str(file), "selector": selector} for file in files]
@@ -129,9 +138,11 @@ def _set(
     if b_selector and not b:
         # The same models, another selection: that is a side of its own.
         b = a
-    stems = [" + ".join(dict.fromkeys(f.stem for f in files)) for files in (a, b) if files]
+    # Named by the models and not by their revisions: next week's result belongs to the same chain.
+    models = [[streams.get(f.resolve()) or stream_name(f.name) for f in side] for side in (a, b)]
+    sides_named = [" + ".join(dict.fromkeys(names)) for names in models if names]
     return {
-        "name": name or " vs ".join(stems)[:255],
+        "name": name or " vs ".join(sides_named)[:255],
         "a": side(a, a_selector),
         "b": side(b, b_selector),
     }
@@ -142,6 +153,8 @@ def _read_spec(path: Path) -> list[Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FileMissing(f"{path} does not exist") from error
+    except OSError as error:
+        raise FileUnreadable(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RequestInvalid(f"{path} is not JSON: {error}") from error
     if isinstance(document, dict):
@@ -182,6 +195,12 @@ def _submit(
     unknown = set(streams) - {path.resolve() for path in paths.values()}
     if unknown:
         raise RequestInvalid(f"--model names {unknown.pop()}, which is on neither side")
+    names = _short_names(paths)
+    document = request.model_dump(mode="json")
+    for each in document["clash_sets"]:
+        for source in each["a"] + each["b"]:
+            source["file"] = names[source["file"]]
+    given = {names[n]: Given(path, streams.get(path.resolve())) for n, path in paths.items()}
     with context.ledger_connection() as (_, connection):
         accepted = submit(
             connection,
@@ -189,14 +208,14 @@ def _submit(
             LocalFiles(settings.files_folder),
             settings,
             "clash",
-            request.model_dump(mode="json"),
-            {name: Given(path, streams.get(path.resolve())) for name, path in paths.items()},
+            document,
+            given,
             project=project,
         )
         if not as_json:
             for file, (name, number) in accepted.versions.items():
-                console().print(f"{file}: {name}, version {number}", markup=False)
-            console().print(f"job {accepted.job_id}", markup=False)
+                console().say(f"{file}: {name}, version {number}")
+            console().say(f"job {accepted.job_id}")
         if not wait:
             if as_json:
                 print_json({"job_id": accepted.job_id})
@@ -209,6 +228,16 @@ def _submit(
             files = LocalFiles(settings.files_folder)
             shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), output)
     return code
+
+
+def _short_names(paths: dict[str, Path]) -> dict[str, str]:
+    """What the ledger calls the files: their names, with as many folders as tell them apart."""
+    resolved = {name: path.resolve() for name, path in paths.items()}
+    for depth in range(1, 50):
+        short = {name: "/".join(path.parts[-depth:]) for name, path in resolved.items()}
+        if len(set(short.values())) == len(set(resolved.values())):
+            break
+    return short
 
 
 def _run(
@@ -244,7 +273,7 @@ def _run(
         for each, verdict in zip(report.sets, verdicts, strict=True):
             _show(report, each, verdict)
         if output:
-            console().print(f"report written to {output}", markup=False)
+            console().say(f"report written to {output}")
     if Verdict.FOUND in verdicts:
         return 1
     return 3 if Verdict.INCONCLUSIVE in verdicts else 0
@@ -252,7 +281,7 @@ def _run(
 
 def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
     out = console()
-    out.print(f"{each.definition.name}: {len(each.clashes)} clashes, {verdict}", markup=False)
+    out.say(f"{each.definition.name}: {counted(len(each.clashes), 'clash')}, {verdict}")
     sides = [
         {
             "side": letter,
@@ -277,11 +306,11 @@ def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
             "left out (--include-related)"
         )
     for note in notes:
-        out.print(note, markup=False)
+        out.say(note)
     if len(each.clashes):
         out.print(contacts_table("", _contacts(report, each)))
     if len(each.clashes) > SHOWN:
-        out.print(f"… and {len(each.clashes) - SHOWN} more (-o FILE for all)")
+        out.say(f"… and {len(each.clashes) - SHOWN} more (-o FILE for all)")
 
 
 def _contacts(report: ClashReport, each: SetReport) -> list[dict[str, Any]]:
@@ -300,6 +329,7 @@ def _contacts(report: ClashReport, each: SetReport) -> list[dict[str, Any]]:
             {
                 "kind": Kind(int(found.kind[i])).word,
                 "distance": float(found.distance[i]),
+                "measured": int(found.measured[i]),
                 "a_class": on_a.ifc_class, "a_name": on_a.name, "a_global_id": on_a.global_id,
                 "b_class": on_b.ifc_class, "b_name": on_b.name, "b_global_id": on_b.global_id,
                 "a_storey": on_a.storey, "b_storey": on_b.storey,

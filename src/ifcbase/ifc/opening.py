@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import re
 import shutil
@@ -69,7 +70,8 @@ def family_of(schema_identifier: str) -> str:
 def check_file(path: Path | str) -> FileFacts:
     """Size, SHA-256 and schema of an IFC file in STEP form, without native code.
 
-    Raises FileMissing, FileUnreadable, FileEmpty, NotIfc, IfcTruncated or SchemaUnsupported.
+    Raises FileMissing, FileUnreadable, FileEmpty, NotIfc, IfcTruncated, SchemaUnsupported, and
+    IfcUnparsable where a text never ends: IfcOpenShell would take the rest of the file for it.
     """
     path = Path(path)
     if not path.exists():
@@ -77,8 +79,9 @@ def check_file(path: Path | str) -> FileFacts:
     if not path.is_file():
         raise FileUnreadable(f"{path} is not a file")
     digest = hashlib.sha256()
-    head = b""
-    size = 0
+    head = last = b""
+    size = quotes = 0
+    comments = False
     try:
         with path.open("rb") as stream:
             while block := stream.read(_BLOCK):
@@ -86,7 +89,11 @@ def check_file(path: Path | str) -> FileFacts:
                     head += block
                 digest.update(block)
                 size += len(block)
+                quotes += block.count(b"'")
+                comments = comments or b"/*" in last + block
+                last = block[-1:]
             tail = _tail(stream, size)
+            texts_end = _texts_end(stream) if comments else quotes % 2 == 0
     except OSError as error:
         raise FileUnreadable(f"{path} cannot be read", detail=str(error)) from error
     if size == 0:
@@ -95,6 +102,8 @@ def check_file(path: Path | str) -> FileFacts:
         raise NotIfc(f"{path.name} is not an IFC file in STEP form{_what_it_is(head)}")
     if not _ends_well(tail):
         raise IfcTruncated(f"{path.name} does not end with {_LAST.decode()}")
+    if not texts_end:
+        raise IfcUnparsable(f"{path.name} is cut inside: a text in quotation marks never ends")
     declared = _declared_schema(head[:_HEADER])
     if declared is None:
         raise NotIfc(f"{path.name} does not name its schema (FILE_SCHEMA) in its header")
@@ -162,6 +171,15 @@ def _ends_well(tail: bytes) -> bool:
         if start < 0:
             return tail.upper().endswith(_LAST)
         tail = tail[:start]
+
+
+_LEXEMES = re.compile(rb"/\*.*?\*/|'[^']*'|(?P<open>'|/\*)", re.DOTALL)
+
+
+def _texts_end(stream: Any) -> bool:
+    """Whether all texts and comments end, where quotation marks in comments do not count."""
+    with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return not any(match["open"] for match in _LEXEMES.finditer(content))
 
 
 def _what_it_is(head: bytes) -> str:

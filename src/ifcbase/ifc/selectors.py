@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.errors import SelectorInvalid
+from ifcbase.ifc.text import is_clean
 
 if TYPE_CHECKING:
     import ifcopenshell
@@ -76,6 +77,8 @@ def _problem(text: str) -> str | None:
 
     if not text.strip():
         return "it is empty"
+    if not is_clean(text):
+        return "it holds control characters or lone surrogates"
     try:
         tree = _parse(text)
     except lark.exceptions.UnexpectedCharacters as error:

@@ -78,7 +78,7 @@ class ProcrastinateEngine:
         options = connection_options(self._dsn)
         options["options"] = "-c search_path=procrastinate"
         connector = procrastinate.PsycopgConnector(
-            conninfo=self._dsn, kwargs=options, min_size=1, max_size=4, timeout=10
+            conninfo=self._dsn, kwargs=options, min_size=1, max_size=4, timeout=3
         )
         app = procrastinate.App(connector=connector)
 

@@ -43,6 +43,9 @@ class Submitted:
     versions: dict[str, tuple[str, int]]
 
 
+#: The states of a job, as core.jobs has them.
+STATES = ("queued", "running", "computed", "finished", "failed", "cancelled")
+
 #: What a file's name says of its revision and date, which is not part of the stream's name.
 _REVISION = re.compile(
     r"""(?xi) (?: [ _.\-]+ | (?<=\S)(?=\() )
@@ -88,6 +91,9 @@ def submit(
     checked = {name: check_file(given[name].path) for name in names}
 
     project = project or settings.project
+    with translated():
+        # Before any byte is kept for a project that is not there.
+        project_id = project_named(connection, project)
     stored = {name: files.put(project, given[name].path) for name in names}
     for name in names:
         if stored[name].sha256 != checked[name].sha256:
@@ -99,7 +105,6 @@ def submit(
     _refuse_two_versions(streams, {name: file.sha256 for name, file in stored.items()})
 
     with translated(), connection.transaction():
-        project_id = project_named(connection, project)
         inputs, versions = [], {}
         for name in names:
             file, model = stored[name], streams[name]
@@ -193,7 +198,11 @@ def _is_id(text: str) -> bool:
 def list_jobs(
     connection: Connection, project: str, *, state: str | None = None, limit: int = 20
 ) -> list[dict[str, Any]]:
-    """The latest jobs of a project, newest first."""
+    """The latest jobs of a project, newest first. Raises RequestInvalid for an unknown state."""
+    if state is not None and state not in STATES:
+        raise RequestInvalid(
+            f"there is no job state {state!r}", hint=f"The states are: {', '.join(STATES)}."
+        )
     with translated(), connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             _SQL["list"], {"project": project, "state": state, "limit": limit}

@@ -5,6 +5,7 @@ Nothing here knows passwords of the application or who asked; that is ``embedded
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import secrets
@@ -58,6 +59,12 @@ def free_port(preferred: int | None = None) -> int:
     raise StackError(f"no free port was found on {HOST}", hint="Close programs and try again.")
 
 
+def label_of(folder: Path) -> str:
+    """The ``cluster_name`` of servers in a folder: by it a client knows which copy of a home it
+    talks to."""
+    return "ifcbase " + hashlib.sha256(os.path.realpath(folder).encode()).hexdigest()[:16]
+
+
 def major_of(data: Path) -> int | None:
     """The major version that made a data folder; None if it is none."""
     try:
@@ -65,6 +72,38 @@ def major_of(data: Path) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return int(text)
+
+
+def postmaster_of(data: Path) -> int | None:
+    """The server process of a data folder: the recorded one, if it is one of those at work there.
+    The number alone may belong to a zombie or a stranger."""
+    pid = _recorded(data, 0)
+    return pid if pid is not None and pid in {p.pid for p in _processes(data)} else None
+
+
+def _recorded(data: Path, line: int) -> int | None:
+    """A number of the server's pid file (it is being written while the server starts)."""
+    try:
+        lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return None
+    number = lines[line].strip() if len(lines) > line else ""
+    return int(number) if re.fullmatch(r"\d+", number) else None
+
+
+def _processes(data: Path) -> list[psutil.Process]:
+    """The living processes of a server: those named postgres that work in its data folder."""
+    folder = os.path.realpath(data)
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if not process.name().startswith("postgres") or process.cwd() != folder:
+                continue
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue  # ended meanwhile, or somebody else's
+    return found
 
 
 @dataclass(frozen=True)
@@ -81,6 +120,11 @@ class Cluster:
     def data(self) -> Path:
         """The data folder."""
         return self.folder / self.name
+
+    @property
+    def label(self) -> str:
+        """What the running server calls itself."""
+        return label_of(self.folder)
 
     @property
     def log(self) -> Path:
@@ -107,6 +151,7 @@ class Cluster:
                 "--data-checksums",
                 "--no-instructions",
                 *locale_options(self.binaries.major),
+                *(["--no-sync"] if self.settings.get("fsync") == "off" else []),
             )
         finally:
             Path(password_file).unlink()
@@ -153,12 +198,11 @@ class Cluster:
 
     def postmaster(self) -> int | None:
         """The process that runs this data folder, or None. It may not answer."""
-        pid = self._recorded(0)
-        return pid if pid is not None and pid in {p.pid for p in self._processes()} else None
+        return postmaster_of(self.data)
 
     def port(self) -> int | None:
         """The port the running server was started with."""
-        return self._recorded(3)
+        return _recorded(self.data, 3)
 
     def clear_leftovers(self) -> None:
         """After the server process was killed: wait for its children, end those that stay, and
@@ -166,7 +210,7 @@ class Cluster:
         while the server process lives."""
         deadline = time.monotonic() + 2
         while self.postmaster() is None:
-            remaining = self._processes()
+            remaining = _processes(self.data)
             if not remaining:
                 (self.data / "postmaster.pid").unlink(missing_ok=True)
                 return
@@ -222,6 +266,7 @@ class Cluster:
 
     def _write_settings(self, port: int) -> None:
         settings = {
+            "cluster_name": self.label,
             "listen_addresses": HOST,
             "port": str(port),
             "unix_socket_directories": "",
@@ -247,29 +292,6 @@ class Cluster:
         path = self.data / "ifcbase.conf"
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         own(path, self.user, 0o600)
-
-    def _recorded(self, line: int) -> int | None:
-        """A number of the server's pid file (it is being written while the server starts)."""
-        try:
-            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return None
-        number = lines[line].strip() if len(lines) > line else ""
-        return int(number) if re.fullmatch(r"\d+", number) else None
-
-    def _processes(self) -> list[psutil.Process]:
-        """The living processes of this server: those named postgres that work in the folder."""
-        data = os.path.realpath(self.data)
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if not process.name().startswith("postgres") or process.cwd() != data:
-                    continue
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except psutil.Error:
-                continue  # ended meanwhile, or somebody else's
-        return found
 
     def _log_tail(self, log: Path, offset: int) -> str:
         """What was logged since a start that failed, at most 4000 characters."""

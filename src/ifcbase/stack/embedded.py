@@ -18,22 +18,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from ifcbase.errors import StackError
 from ifcbase.settings import get_settings
 from ifcbase.stack.binaries import find_binaries, install_hint
-from ifcbase.stack.cluster import Cluster, free_port, major_of
+from ifcbase.stack.client import Answer, ask, make_role
+from ifcbase.stack.cluster import Cluster, free_port, label_of, major_of, postmaster_of
 from ifcbase.stack.locking import file_lock
 from ifcbase.stack.placement import (
-    ServerUser,
     folders_left_behind,
     make_home,
     programs_for,
     server_folder,
     server_user,
 )
-from ifcbase.stack.state import DATABASE, ROLE, ServerState, read_state, write_state
+from ifcbase.stack.state import ServerState, read_state, write_state
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +75,7 @@ class EmbeddedPostgres:
                 hint="Set DATABASE_URL to the database this container is to use.",
             )
         state = read_state(self.state_file)
-        if state is None or not state.ready or not answers(state):
+        if state is None or not self.answers(state):
             with self.locked():
                 state = self.start_locked()
         return state.dsn()
@@ -97,7 +96,7 @@ class EmbeddedPostgres:
             return ServerStatus(running=False)
         cluster = self.cluster(state)
         return ServerStatus(
-            running=answers(state),
+            running=self.answers(state),
             port=state.port,
             major=cluster.binaries.major,
             provider=cluster.binaries.provider,
@@ -127,12 +126,19 @@ class EmbeddedPostgres:
         with file_lock(folder / "lock", timeout_s=_LOCK_TIMEOUT_S):
             yield
 
-    def cluster(self, state: ServerState, *, name: str | None = None) -> Cluster:
-        """The data folder of the state (or another one beside it) with the programs of the major
-        that made it. Raises StackError saying what to install if they are gone."""
-        folder = Path(state.folder)
-        name = name or state.data
-        major = major_of(folder / name) or self._major_by_name(name)
+    def folder(self, state: ServerState) -> Path:
+        """Where data and logs lie."""
+        return self.state_file.parent / state.folder
+
+    def answers(self, state: ServerState) -> bool:
+        """Whether the server of this home is ready and answers."""
+        return state.ready and ask(state, label_of(self.folder(state))) is Answer.OURS
+
+    def cluster(self, state: ServerState) -> Cluster:
+        """The data folder in use with the programs of the major that made it. Raises StackError
+        saying what to install if they are gone."""
+        folder, name = self.folder(state), state.data
+        major = major_of(folder / name) or int(name.removeprefix("pg-"))
         try:
             binaries = find_binaries(major)
         except StackError as error:
@@ -149,10 +155,10 @@ class EmbeddedPostgres:
     def start_locked(self) -> ServerState:
         """Make what is missing, clear what a crash left, start; the state of the running server."""
         state = read_state(self.state_file) or self._new_state()
-        if state.ready and answers(state):
+        if self.answers(state):
             return state
         cluster = self.cluster(state)
-        self.sweep_unfinished(Path(state.folder), cluster.user)
+        self.sweep_unfinished(cluster.folder)
         if not cluster.data.exists():
             if state.ready:
                 raise StackError(
@@ -174,21 +180,18 @@ class EmbeddedPostgres:
                 ) from error
             state = replace(state, ready=True)
             write_state(self.state_file, state)
-        if not answers(state):
+        if not self.answers(state):
             raise StackError(
                 "the embedded Postgres was started but refuses its application's role",
                 hint=f"Its log is in {cluster.log}",
             )
         return state
 
-    def sweep_unfinished(self, folder: Path, user: ServerUser | None) -> None:
+    def sweep_unfinished(self, folder: Path) -> None:
         """Stop and remove data folders that an interrupted first start or upgrade left half-made;
         they never held anything that is not elsewhere."""
         for path in folder.glob("pg-*.part"):
-            major = major_of(path)
-            if major is not None:
-                binaries = programs_for(find_binaries(major), user)
-                Cluster(binaries, folder, path.name, user).stop()
+            self._stop_other(path)
             shutil.rmtree(path)
         for path in folder.glob("dump-*"):
             shutil.rmtree(path)
@@ -203,17 +206,15 @@ class EmbeddedPostgres:
             )
         return state
 
-    @staticmethod
-    def _major_by_name(name: str) -> int:
-        return int(name.split(".")[0].removeprefix("pg-"))
-
     def _new_state(self) -> ServerState:
-        user = server_user()
         for left in folders_left_behind(self.home):
-            self._stop_left_behind(left, user)
+            for data in left.glob("pg-*"):
+                self._stop_other(data)
+            log.warning("%s holds the database of an earlier %s; it is kept", left, self.home)
         binaries = find_binaries(self.major)
+        folder = server_folder(self.home, server_user())
         state = ServerState(
-            folder=str(server_folder(self.home, user)),
+            folder="" if folder == self.state_file.parent else str(folder),
             data=f"pg-{binaries.major}",
             port=free_port(),
             admin_password=secrets.token_urlsafe(32),
@@ -222,13 +223,13 @@ class EmbeddedPostgres:
         write_state(self.state_file, state)
         return state
 
-    def _stop_left_behind(self, folder: Path, user: ServerUser | None) -> None:
-        for data in folder.glob("pg-*"):
-            major = major_of(data)
-            if major is not None:
-                binaries = programs_for(find_binaries(major), user)
-                Cluster(binaries, folder, data.name, server_user(data)).stop()
-        log.warning("%s holds the database of an earlier %s; it is kept", folder, self.home)
+    @staticmethod
+    def _stop_other(data: Path) -> None:
+        """Stop the server of a data folder that is not, or no longer, the one in use."""
+        if postmaster_of(data) is not None:
+            user = server_user(data)
+            binaries = programs_for(find_binaries(major_of(data)), user)
+            Cluster(binaries, data.parent, data.name, user).stop()
 
     def _create(self, state: ServerState, cluster: Cluster) -> None:
         """Make the data folder under another name, so that a half-made one is never used."""
@@ -237,18 +238,18 @@ class EmbeddedPostgres:
         unfinished.data.rename(cluster.data)
 
     def _waited_for(self, state: ServerState, cluster: Cluster) -> bool:
-        """True when a server process that is there, starting or recovering, came to answer on the
-        right port; False when none is there (any more)."""
+        """True when a server process that is there, starting or recovering, came to answer; False
+        when none is there (any more)."""
         deadline = time.monotonic() + _START_TIMEOUT_S
         while cluster.postmaster() is not None:
-            if cluster.port() not in (None, state.port):
-                # An interrupted upgrade left it on a port of its own.
-                cluster.stop()
-                return False
-            if state.ready and answers(state):
+            port_is_right = cluster.port() in (None, state.port)
+            answer = ask(state, cluster.label) if state.ready and port_is_right else None
+            if answer is Answer.OURS:
                 return True
-            if not state.ready:
-                # Started once, but nobody came to make the role.
+            if answer is not Answer.NONE:
+                # An interrupted upgrade left it on another port, an interrupted first start
+                # without the role, or its folder was moved while it ran (then the server crashes
+                # over its old path instead of stopping, and its log repairs that).
                 cluster.stop()
                 return False
             if time.monotonic() > deadline:
@@ -277,39 +278,3 @@ class EmbeddedPostgres:
             else:
                 break
         return state
-
-
-def answers(state: ServerState) -> bool:
-    """Whether the server answers a query. Only the real one can: scram proves both sides."""
-    try:
-        with psycopg.connect(
-            state.dsn(), connect_timeout=3, require_auth="scram-sha-256", autocommit=True
-        ) as connection:
-            connection.execute("SELECT 1")
-    except psycopg.OperationalError as error:
-        # Full, hence alive. libpq gives no SQLSTATE for what fails while connecting.
-        return "too many clients" in str(error) or "connection slots" in str(error)
-    return True
-
-
-def make_role(admin_dsn: str, password: str) -> None:
-    """Make the application's role ``postgres``: as on Supabase owner of the database, with
-    CREATEROLE, CREATEDB, REPLICATION and BYPASSRLS, but no superuser. May be repeated."""
-    with psycopg.connect(admin_dsn, connect_timeout=10) as connection:
-        # The verifier is made here: the password itself never reaches the server or its log.
-        verifier = connection.pgconn.encrypt_password(
-            password.encode(), ROLE.encode(), b"scram-sha-256"
-        ).decode()
-        known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone()
-        statement = (
-            "ALTER ROLE {} WITH {} PASSWORD {}" if known else "CREATE ROLE {} WITH {} PASSWORD {}"
-        )
-        attributes = "LOGIN NOSUPERUSER CREATEROLE CREATEDB REPLICATION BYPASSRLS"
-        connection.execute(
-            sql.SQL(statement).format(sql.Identifier(ROLE), sql.SQL(attributes), verifier)
-        )
-        connection.execute(
-            sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
-                sql.Identifier(DATABASE), sql.Identifier(ROLE)
-            )
-        )

@@ -172,12 +172,13 @@ def _copy(binaries: Binaries, target: Path) -> None:
         for path in (unfinished, *unfinished.rglob("*")):
             open_to_all = path.is_dir() or path.stat().st_mode & stat.S_IXUSR
             path.chmod(0o755 if open_to_all else 0o644)
-        try:
-            unfinished.rename(target)
-        except OSError:
-            # Another process was quicker; a failure of any other kind leaves no target.
-            if not target.exists():
-                raise
+        unfinished.rename(target)
+    except OSError as error:
+        if not target.exists():  # else another process was quicker
+            raise StackError(
+                f"the Postgres programs could not be copied to {target}: {error}",
+                hint="Make room there, or run ifcbase as an ordinary user.",
+            ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 

@@ -19,8 +19,8 @@ DATABASE = "postgres"
 
 @dataclass(frozen=True)
 class ServerState:
-    """``data`` is the data folder in use, below ``folder``; ``ready`` is set when the
-    application's role exists."""
+    """``data`` is the data folder in use, below ``folder`` (empty: the folder of ``server.json``,
+    so that a home can be moved); ``ready`` is set when the application's role exists."""
 
     folder: str
     data: str

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,9 +21,10 @@ from ifcbase.errors import StackError
 from ifcbase.progress import Progress, silent
 from ifcbase.settings import get_settings
 from ifcbase.stack.binaries import find_binaries
+from ifcbase.stack.client import Answer, ask
 from ifcbase.stack.cluster import ADMIN, HOST, Cluster, free_port
 from ifcbase.stack.contents import Contents, contents, differences
-from ifcbase.stack.embedded import EmbeddedPostgres, answers
+from ifcbase.stack.embedded import EmbeddedPostgres
 from ifcbase.stack.placement import programs_for
 from ifcbase.stack.sql import query
 from ifcbase.stack.state import ServerState, read_state, write_state
@@ -46,16 +47,21 @@ class UpgradeReport:
 
 
 def upgrade(
-    home: Path, to_major: int | None = None, *, progress: Progress = silent
+    home: Path,
+    to_major: int | None = None,
+    *,
+    progress: Progress = silent,
+    settings: Mapping[str, str] | None = None,
 ) -> UpgradeReport | None:
     """Move the data of a home to another major version (default: the preferred one installed);
     None if it is there already. The server runs again afterwards if it ran before.
 
-    Clients are disconnected for the whole time. Raises StackError, with the old data in use.
+    Clients are disconnected for the whole time. ``settings`` are as those of EmbeddedPostgres.
+    Raises StackError, with the old data in use.
     """
     if get_settings().container:
         raise StackError("there is no embedded Postgres inside the container image")
-    server = EmbeddedPostgres(home)
+    server = EmbeddedPostgres(home, settings=settings)
     with server.locked():
         state = read_state(server.state_file)
         if state is None or not state.ready:
@@ -73,9 +79,13 @@ def upgrade(
             )
         ran = old.stop()
         try:
-            server.sweep_unfinished(old.folder, old.user)
+            server.sweep_unfinished(old.folder)
             new = Cluster(
-                programs_for(binaries, old.user), old.folder, f"pg-{binaries.major}.part", old.user
+                programs_for(binaries, old.user),
+                old.folder,
+                f"pg-{binaries.major}.part",
+                old.user,
+                server.settings,
             )
             report = _move(server.state_file, state, old, new, progress)
         except psycopg.Error as error:
@@ -117,7 +127,7 @@ def _move(
                     hint="Report the problem with the details; nothing was lost.",
                     detail="\n".join(changed[:50]),
                 )
-            if not answers(new_private):
+            if ask(new_private, new.label) is not Answer.OURS:
                 raise StackError("the application cannot log in to the restored data")
             with psycopg.connect(new_private.admin_dsn(), autocommit=True) as connection:
                 connection.execute("ANALYZE")

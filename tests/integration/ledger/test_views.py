@@ -271,17 +271,21 @@ def test_the_project_of_a_row_that_names_none(world: World) -> None:
     """Service and worker write to ``default``, a member of one project there, of several nowhere."""
     user = "b6f1d6a0-3f6c-4b9e-9d35-6c1f1c1f1c1f"
     assert world.value("select core.default_project()") == 1
-    claims(world, user)
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="any project"):
-        world.value("select core.default_project()")
     tower = world.value("insert into core.projects (name) values ('tower') returning id")
-    world.sql(
-        "insert into core.members values (1, %s, 'viewer'), (%s, %s, 'editor')", user, tower, user
-    )
-    assert world.value("select core.default_project()") == tower
+    claims(world, user)
+    project = "select core.default_project()"
+    world.sql("set role authenticated")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="any project"):
+        world.value(project)
+    world.sql("reset role")
+    world.sql("insert into core.members values (1, %s, 'viewer'), (%s, %s, 'editor')", user, tower, user)
+    world.sql("set role authenticated")
+    assert world.value(project) == tower
+    world.sql("reset role")
     world.sql("update core.members set role = 'admin' where project_id = 1")
+    world.sql("set role authenticated")
     with pytest.raises(psycopg.errors.NotNullViolation, match="project_id"):
-        world.value("select core.default_project()")
+        world.value(project)
 
 
 def test_deleting_a_project_takes_everything_of_it(any_world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from ifcbase.stack.binaries import find_binaries
 from ifcbase.stack.cluster import Cluster
 from ifcbase.stack.embedded import EmbeddedPostgres
 from ifcbase.stack.state import read_state, write_state
+from tests.integration.servers import FAST
 
 ROOT = Path(__file__).resolve().parents[3]
 Sql = Callable[..., list[tuple[object, ...]]]
@@ -41,7 +43,7 @@ def shared(homes: Path) -> Iterator[EmbeddedPostgres]:
 @pytest.fixture(scope="module")
 def battered(homes: Path) -> Iterator[EmbeddedPostgres]:
     """One server for the tests that kill it; each finds it stopped or running and may leave it so."""
-    server = EmbeddedPostgres(homes / "battered")
+    server = EmbeddedPostgres(homes / "battered", settings=FAST)
     yield server
     server.stop()
 
@@ -250,14 +252,16 @@ def test_a_zombie_is_not_taken_for_the_server(battered: EmbeddedPostgres, run_sq
     dsn = server.ensure_running()
     cluster = cluster_of(server)
     server.stop()
-    user = {} if cluster.user is None else {"user": cluster.user.uid, "group": cluster.user.gid}
-    child = subprocess.Popen(
+    user: dict[str, int] = {}
+    if cluster.user is not None:
+        user = {"user": cluster.user.uid, "group": cluster.user.gid}
+    child = subprocess.Popen(  # type: ignore[call-overload]
         [str(cluster.binaries.tool("postgres")), "-D", str(cluster.data)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd="/",
         env=cluster.environment(),
-        **user,  # type: ignore[arg-type]
+        **user,
     )
     try:
         assert server.ensure_running() == dsn
@@ -312,7 +316,7 @@ def test_another_port_when_the_recorded_one_is_taken(
 
 
 def test_a_server_with_all_connections_in_use_counts_as_running(homes: Path) -> None:
-    server = EmbeddedPostgres(homes / "full", settings={"max_connections": "8"})
+    server = EmbeddedPostgres(homes / "full", settings={**FAST, "max_connections": "8"})
     dsn = server.ensure_running()
     clients = []
     try:
@@ -348,10 +352,10 @@ def test_interrupted_between_first_start_and_role_it_goes_on(
 
 
 def test_interrupted_initdb_is_made_again(home: Path, run_sql: Sql) -> None:
-    server = EmbeddedPostgres(home)
+    server = EmbeddedPostgres(home, settings=FAST)
     with server.locked():
         state = server._new_state()
-    half = Path(state.folder) / f"{state.data}.part"
+    half = server.folder(state) / f"{state.data}.part"
     half.mkdir()
     (half / "PG_VERSION").write_text(f"{find_binaries().major}\n")
     assert run_sql(server.ensure_running(), "SELECT 1") == [(1,)]
@@ -384,11 +388,11 @@ def test_a_damaged_state_file_is_named(battered: EmbeddedPostgres) -> None:
 
 
 def test_a_failing_start_shows_what_the_server_said(home: Path) -> None:
-    server = EmbeddedPostgres(home, settings={"max_connections": "lots"})
+    server = EmbeddedPostgres(home, settings={**FAST, "max_connections": "lots"})
     with pytest.raises(StackError, match="pg_ctl") as caught:
         server.ensure_running()
     assert "max_connections" in (caught.value.detail or "")
-    server.settings = {}
+    server.settings = FAST
     assert server.ensure_running()
 
 
@@ -405,6 +409,49 @@ def test_refused_inside_the_container_image(home: Path, monkeypatch: pytest.Monk
     assert not home.exists()
 
 
+def test_a_copied_home_has_a_server_of_its_own(
+    homes: Path, shared: EmbeddedPostgres, run_sql: Sql
+) -> None:
+    """It has the passwords and the port of the original: it must not write into its database."""
+    if cluster_of(shared).folder != shared.home / "postgres":
+        pytest.skip("the data lies outside of the home")
+    original = EmbeddedPostgres(homes / "original", settings=FAST)
+    dsn = original.ensure_running()
+    run_sql(dsn, "CREATE TABLE mark AS SELECT 'original' AS of")
+    original.stop()
+    copy = EmbeddedPostgres(homes / "copy", settings=FAST)
+    shutil.copytree(original.home, copy.home)
+    for path in (copy.home / "postgres").rglob("*"):
+        about = (original.home / path.relative_to(copy.home)).stat()
+        os.chown(path, about.st_uid, about.st_gid)
+    original.ensure_running()
+    try:
+        assert not copy.status().running
+        other = copy.ensure_running()
+        assert other != dsn
+        run_sql(other, "UPDATE mark SET of = 'copy'")
+        assert run_sql(original.ensure_running(), "SELECT of FROM mark") == [("original",)]
+        assert original.ensure_running() == dsn
+    finally:
+        copy.stop()
+        original.stop()
+
+
+def test_a_home_that_was_moved_while_its_server_ran(homes: Path, run_sql: Sql) -> None:
+    before = EmbeddedPostgres(homes / "before", settings=FAST)
+    dsn = before.ensure_running()
+    run_sql(dsn, "CREATE TABLE kept (n int)")
+    after = EmbeddedPostgres(homes / "after", settings=FAST)
+    before.home.rename(after.home)
+    try:
+        begun = time.monotonic()
+        assert after.ensure_running() == dsn
+        assert time.monotonic() - begun < 20
+        assert run_sql(dsn, "SELECT count(*) FROM kept") == [(0,)]
+    finally:
+        after.stop()
+
+
 # --- several processes ---------------------------------------------------------------------------
 
 
@@ -413,7 +460,7 @@ def test_four_processes_at_once_make_one_server(home: Path, run_sql: Sql) -> Non
     answers = {child.communicate(timeout=120)[0].strip() for child in children}
     assert [child.returncode for child in children] == [0, 0, 0, 0]
     assert len(answers) == 1
-    server = EmbeddedPostgres(home)
+    server = EmbeddedPostgres(home, settings=FAST)
     data = str(cluster_of(server).data)
     postmasters = [
         process
@@ -454,7 +501,7 @@ def test_a_data_folder_opens_with_the_major_that_made_it(
     dsn = EmbeddedPostgres(home, major=major).ensure_running()
     EmbeddedPostgres(home).stop()
     assert find_binaries().major == 18
-    server = EmbeddedPostgres(home)
+    server = EmbeddedPostgres(home, settings=FAST)
     try:
         assert server.ensure_running() == dsn
         assert run_sql(dsn, "SELECT current_setting('server_version_num')::int / 10000") == [
@@ -468,7 +515,7 @@ def test_a_data_folder_opens_with_the_major_that_made_it(
 def test_a_major_that_is_no_longer_installed_is_named(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = EmbeddedPostgres(home, major=17)
+    server = EmbeddedPostgres(home, major=17, settings=FAST)
     server.ensure_running()
     server.stop()
     monkeypatch.setattr("ifcbase.stack.binaries.PROVIDERS", ())
@@ -519,7 +566,7 @@ def test_a_home_that_was_deleted_begins_anew_and_its_server_is_ended(
     needs_root()
     home = homes / "closed2"
     home.mkdir(mode=0o700)
-    first = EmbeddedPostgres(home)
+    first = EmbeddedPostgres(home, settings=FAST)
     try:
         run_sql(first.ensure_running(), "CREATE TABLE old (n int)")
         data = first.status().data
@@ -550,7 +597,7 @@ def test_an_ordinary_user(homes: Path, run_sql: Sql) -> None:
     home = homes / "ordinary"
     home.mkdir()
     os.chown(home, 65534, 65534)
-    server = EmbeddedPostgres(home)
+    server = EmbeddedPostgres(home, settings=FAST)
     try:
         # Python itself may lie where that user cannot run it: the child is forked instead.
         child = os.fork()
@@ -582,7 +629,7 @@ def test_an_ordinary_user(homes: Path, run_sql: Sql) -> None:
 
 def test_somebody_elses_home_is_refused_with_a_sentence(homes: Path) -> None:
     needs_root()
-    server = EmbeddedPostgres(homes / "of_root")
+    server = EmbeddedPostgres(homes / "of_root", settings=FAST)
     server.ensure_running()
     server.stop()
     read, write = os.pipe()
@@ -600,3 +647,28 @@ def test_somebody_elses_home_is_refused_with_a_sentence(homes: Path) -> None:
     os.waitpid(child, 0)
     with os.fdopen(read) as stream:
         assert "belongs to another user" in stream.read()
+
+
+def test_root_with_the_programs_in_a_closed_virtual_environment(
+    homes: Path, store: Path, monkeypatch: pytest.MonkeyPatch, run_sql: Sql
+) -> None:
+    """As after a clone into root's home: the server's user runs a copy of the programs."""
+    needs_root()
+    installed = find_binaries()
+    assert installed.base is not None
+    closed = homes / "closed_venv"
+    closed.mkdir(mode=0o700)
+    for part in installed.parts:
+        shutil.copytree(installed.base / part, closed / part)
+    (closed / installed.provider / "__init__.py").touch()
+    monkeypatch.syspath_prepend(str(closed))
+    assert find_binaries().bindir.is_relative_to(closed)
+    server = EmbeddedPostgres(closed / "home", settings=FAST)
+    try:
+        assert run_sql(server.ensure_running(), "SELECT 1") == [(1,)]
+        assert Path(postmaster_of(server).exe()).is_relative_to(store / "binaries")
+        server.stop()
+        server.ensure_running()
+        assert len(list((store / "binaries").iterdir())) == 1
+    finally:
+        server.stop()

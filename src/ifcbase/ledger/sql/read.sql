@@ -25,7 +25,7 @@ select r.id, s.name as "set", d.number as set_version, r.clash_count, r.verdict,
 select clash_data from public.clash_results where id = %(id)s
 
 -- contacts: the contacts of a result, deepest first
-select k.word as kind, s.distance, s.p1x as x, s.p1y as y, s.p1z as z,
+select k.word as kind, s.distance, s.measured, s.p1x as x, s.p1y as y, s.p1z as z,
        ma.name as a_model, ea.global_id as a_global_id, ca.ifc_class as a_class, ca.name as a_name,
        ca.storey as a_storey,
        mb.name as b_model, eb.global_id as b_global_id, cb.ifc_class as b_class, cb.name as b_name,

@@ -1,0 +1,67 @@
+"""The process that meshes files, one after the other: native code may crash here and only here.
+
+Tasks come as lines of JSON on standard input; answers go as lines of JSON to what was standard
+output. Whatever native code prints ends on standard error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from ifcbase.errors import ComputeError, IfcbaseError
+from ifcbase.ifc.mesh_cache import stage
+from ifcbase.ifc.meshing.build import default_meshers, mesh_file
+from ifcbase.ifc.meshing.mesher import Wanted
+
+
+def serve(tasks: TextIO, answers: TextIO) -> None:
+    """Answer tasks until there are no more."""
+
+    def say(**answer: Any) -> None:
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+    for line in tasks:
+        try:
+            task = json.loads(line)
+            say(event="done", entry=str(_run(task, say)))
+        except IfcbaseError as error:
+            say(event="error", error=error.to_dict())
+        except MemoryError:
+            say(event="error", error=ComputeError("meshing ran out of memory").to_dict())
+        except Exception as error:  # noqa: BLE001  the border of the process: typed on the other side
+            failure = ComputeError("meshing failed unexpectedly", detail=repr(error))
+            say(event="error", error=failure.to_dict())
+
+
+def _run(task: dict[str, Any], say: Any) -> Path:
+    wanted = Wanted(
+        np.array(task["step_ids"], np.int64),
+        tuple(task["global_ids"]),
+        tuple(task["ifc_classes"]),
+    )
+    meshers = [m for m in default_meshers() if m.name in task["meshers"]]
+    meshes = mesh_file(
+        Path(task["path"]),
+        wanted,
+        meshers=meshers,
+        watch=lambda mesher, elements: say(event="start", mesher=mesher, elements=elements),
+    )
+    return stage(Path(task["stage"]), task["key"], meshes)
+
+
+def main() -> None:
+    """Keep the answers apart from what libraries print."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    serve(sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()
