@@ -4,6 +4,7 @@
 do $$
 declare
   wanted text;
+  made text[] := '{}';
 begin
   -- Roles belong to the cluster: two databases may be migrated at the same time.
   perform pg_advisory_xact_lock(hashtext('ifcbase.roles'));
@@ -11,6 +12,7 @@ begin
   foreach wanted in array array['anon', 'authenticated', 'ifc_worker'] loop
     if not exists (select from pg_roles where rolname = wanted) then
       execute format('create role %I nologin noinherit', wanted);
+      made := array_append(made, wanted);
     end if;
   end loop;
 
@@ -21,6 +23,7 @@ begin
       -- Before Postgres 16 only a superuser may hand out bypassrls; our policies name the role too.
       create role service_role nologin noinherit;
     end;
+    made := array_append(made, 'service_role');
   end if;
 
   if not exists (select from pg_roles where rolname = 'authenticator') then
@@ -35,8 +38,10 @@ begin
     if not pg_has_role('authenticator', wanted, 'member') then
       execute format('grant %I to authenticator', wanted);
     end if;
-    -- The owner of our schemas may become each of them (Postgres 16 no longer says so by itself).
-    if not pg_has_role(current_user, wanted, 'member') then
+    -- Who made a role may become it: before Postgres 16 that needs a superuser or membership, since
+    -- then membership with the right to SET, which making it does not give. Other people's roles
+    -- stay as they are.
+    if wanted = any (made) then
       execute format('grant %I to %I', wanted, current_user);
     end if;
   end loop;
@@ -49,7 +54,7 @@ begin
   end loop;
 
   if to_regprocedure('auth.uid()') is null then
-    create function auth.uid() returns uuid language sql stable set search_path = '' as $f$
+    create function auth.uid() returns uuid language sql stable set search_path = pg_catalog, pg_temp as $f$
       select coalesce(
         nullif(current_setting('request.jwt.claim.sub', true), ''),
         nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub'
@@ -58,7 +63,7 @@ begin
   end if;
 
   if to_regprocedure('auth.role()') is null then
-    create function auth.role() returns text language sql stable set search_path = '' as $f$
+    create function auth.role() returns text language sql stable set search_path = pg_catalog, pg_temp as $f$
       select coalesce(
         nullif(current_setting('request.jwt.claim.role', true), ''),
         nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role'
@@ -67,7 +72,7 @@ begin
   end if;
 
   if to_regprocedure('auth.jwt()') is null then
-    create function auth.jwt() returns jsonb language sql stable set search_path = '' as $f$
+    create function auth.jwt() returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $f$
       select coalesce(
         nullif(current_setting('request.jwt.claim', true), ''),
         nullif(current_setting('request.jwt.claims', true), '')

@@ -141,6 +141,7 @@ create table core.jobs (
   state text not null default 'queued'
     check (state in ('queued', 'running', 'computed', 'finished', 'failed', 'cancelled')),
   attempts_allowed int not null default 3 check (attempts_allowed between 1 and 1000),
+  attempts_before int not null default 0 check (attempts_before >= 0),
   timeout_s double precision not null check (timeout_s > 0),
   memory_mb int not null check (memory_mb > 0),
   idempotency_key text,
@@ -155,6 +156,8 @@ create table core.jobs (
   unique (project_id, idempotency_key)
 );
 comment on table core.jobs is 'One request, and the only state it has: queue engines carry its id.';
+comment on column core.jobs.attempts_before is
+  'Attempts used up before it was last requeued; they no longer count.';
 comment on column core.jobs.delivered_at is 'When a queue engine was last given the id.';
 create index jobs_waiting on core.jobs (delivered_at) where state = 'queued';
 create index jobs_recent on core.jobs (project_id, created_at desc);
@@ -179,7 +182,7 @@ create table core.attempts (
   worker text not null,
   host text not null,
   lease_until timestamptz not null,
-  lease_s double precision not null,
+  lease_s double precision not null check (lease_s > 0 and lease_s <= 86400),
   started_at timestamptz not null default now(),
   heartbeat_at timestamptz not null default now(),
   ended_at timestamptz,
@@ -211,7 +214,7 @@ comment on table core.incoming_elements is 'An inventory on its way in; emptied 
 -- The project of a row that names none -------------------------------------------------------------
 
 create function core.default_project() returns bigint
-language plpgsql stable security definer set search_path = '' as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   who uuid := auth.uid();
   found bigint[];
@@ -232,3 +235,20 @@ end
 $$;
 comment on function core.default_project() is
   'Project of an insert that names none: "default" for service and workers, the only one for a user.';
+
+create function core.complete_row() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  numbers regclass := pg_get_serial_sequence(format('%I.%I', tg_table_schema, tg_table_name), 'id');
+begin
+  new.project_id := coalesce(new.project_id, core.default_project());
+  new.created_at := coalesce(new.created_at, now());
+  -- An id that somebody chose must not be given a second time.
+  if new.id > coalesce(pg_sequence_last_value(numbers), 0) then
+    perform setval(numbers, new.id);
+  end if;
+  return new;
+end
+$$;
+comment on function core.complete_row() is
+  'Rows of results whose columns came as null (REST inserts of several rows do) or with a chosen id.';

@@ -2,7 +2,7 @@
 -- turns into that HTTP status, and its code (as in ifcbase/errors.py) in the detail.
 
 create function core.refuse(status text, code text, message text, hint text default null)
-returns void language plpgsql set search_path = '' as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   raise exception using errcode = 'PT' || status, message = message, detail = code,
     hint = coalesce(hint, '');
@@ -11,7 +11,7 @@ $$;
 comment on function core.refuse(text, text, text, text) is 'Raises an error that every door understands.';
 
 create function core.tell(project bigint, topic text, subject text) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform pg_notify('ifcbase',
     jsonb_build_object('project', project, 'topic', topic, 'id', subject)::text);
@@ -22,7 +22,7 @@ comment on function core.tell(bigint, text, text) is 'Tells listeners that somet
 -- Files and model versions -------------------------------------------------------------------------
 
 create function core.add_file(project bigint, sha256 text, size bigint, name text) returns void
-language sql set search_path = '' as $$
+language sql set search_path = pg_catalog, pg_temp as $$
   insert into core.files (project_id, sha256, size, name)
   values (project, sha256, size, name)
   on conflict (project_id, sha256) do nothing
@@ -32,7 +32,7 @@ comment on function core.add_file(bigint, text, bigint, text) is
 
 create function core.add_model_version(project bigint, model_name text, file_hash text, file_name text)
 returns table (model_version_id bigint, model_id bigint, number int, is_new boolean)
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   model core.models;
@@ -41,7 +41,7 @@ begin
   insert into core.models (project_id, name) values (project, model_name)
     on conflict (project_id, name) do nothing;
   select * into strict model from core.models m
-    where m.project_id = project and m.name = model_name for update;
+    where m.project_id = project and m.name = model_name for no key update;
   select * into latest from core.model_versions v
     where v.model_id = model.id order by v.number desc limit 1;
   if latest.sha256 = file_hash then
@@ -63,7 +63,7 @@ create function core.accept_job(
   project bigint, check_name text, request jsonb, inputs jsonb,
   timeout_s double precision, memory_mb int, attempts_allowed int, idempotency_key text default null
 ) returns table (job_id uuid, is_new boolean)
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   known core.jobs;
@@ -74,7 +74,11 @@ begin
     select * into known from core.jobs j
       where j.project_id = project and j.idempotency_key = accept_job.idempotency_key;
     if found then
-      if known.check_name <> accept_job.check_name or known.request <> accept_job.request then
+      if known.check_name <> accept_job.check_name or known.request <> accept_job.request
+         or (select jsonb_object_agg(i.name, i.sha256) from core.job_inputs i where i.job_id = known.id)
+            is distinct from
+            (select jsonb_object_agg(i ->> 'name', i ->> 'sha256') from jsonb_array_elements(inputs) i)
+      then
         perform core.refuse('409', 'conflict',
           'this idempotency key was used for another request',
           'Use a new key for a new request.');
@@ -101,28 +105,34 @@ comment on function core.accept_job(bigint, text, jsonb, jsonb, double precision
 -- Leases -------------------------------------------------------------------------------------------
 
 create function core.live_attempt(lease_token uuid) returns core.attempts
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts;
 begin
-  -- Locked: the reaper passes by attempts that are just writing.
-  select * into attempt from core.attempts a where a.token = lease_token for update;
-  if not found or attempt.ended_at is not null or attempt.lease_until <= clock_timestamp() then
+  -- Renewed and so locked: the reaper passes by attempts that are just writing. A transaction that
+  -- has renewed a lease keeps it to its end, however long a statement takes: nobody else can have
+  -- taken it.
+  update core.attempts a set heartbeat_at = clock_timestamp(),
+    lease_until = clock_timestamp() + make_interval(secs => a.lease_s)
+    where a.token = lease_token and a.ended_at is null
+      and (a.lease_until > clock_timestamp() or a.xmin = pg_current_xact_id_if_assigned()::xid)
+    returning a.* into attempt;
+  if not found then
     perform core.refuse('409', 'lease-lost', 'the lease of this attempt has ended');
   end if;
   return attempt;
 end
 $$;
 comment on function core.live_attempt(uuid) is
-  'The attempt that a token stands for, locked; refuses a lapsed or ended one (the fence).';
+  'The attempt that a token stands for, renewed and locked; refuses a lapsed or ended one (the fence).';
 
 create function public.start_attempt(job uuid, worker text, host text, lease_s double precision)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   wanted core.jobs;
   attempt core.attempts;
 begin
-  select * into wanted from core.jobs j where j.id = job for update;
+  select * into wanted from core.jobs j where j.id = job for no key update;
   if not found or wanted.state <> 'queued' then
     return null;
   end if;
@@ -157,14 +167,11 @@ comment on function public.start_attempt(uuid, text, text, double precision) is
   'Takes a queued job: its lease token, request and inputs; null if there is nothing to take.';
 
 create function public.heartbeat(lease_token uuid, progress jsonb default null)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
   cancelled boolean;
 begin
-  update core.attempts a set heartbeat_at = clock_timestamp(),
-    lease_until = clock_timestamp() + make_interval(secs => attempt.lease_s)
-    where a.id = attempt.id;
   if heartbeat.progress is not null then
     update core.jobs j set progress = heartbeat.progress
       where j.id = attempt.job_id and j.progress is distinct from heartbeat.progress;
@@ -180,7 +187,7 @@ comment on function public.heartbeat(uuid, jsonb) is
   'Renews a lease, notes the progress, and says whether the job is to be cancelled.';
 
 create function core.end_attempt(attempt core.attempts, outcome text, error jsonb, facts jsonb)
-returns void language plpgsql set search_path = '' as $$
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   update core.attempts a set ended_at = clock_timestamp(), outcome = end_attempt.outcome,
     error = end_attempt.error, facts = end_attempt.facts where a.id = attempt.id;
@@ -198,18 +205,18 @@ comment on function core.end_attempt(core.attempts, text, jsonb, jsonb) is
   'Ends an attempt and sweeps what it left unfinished.';
 
 create function core.after_attempt(job uuid, error jsonb, may_retry boolean) returns text
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   wanted core.jobs;
   used int;
   next_state text;
 begin
-  select * into strict wanted from core.jobs j where j.id = job for update;
+  select * into strict wanted from core.jobs j where j.id = job for no key update;
   select count(*) into used from core.attempts a
     where a.job_id = job and a.outcome is distinct from 'released';
   next_state := case
     when wanted.cancel_requested_at is not null then 'cancelled'
-    when may_retry and used < wanted.attempts_allowed then 'queued'
+    when may_retry and used - wanted.attempts_before < wanted.attempts_allowed then 'queued'
     else 'failed' end;
   update core.jobs j set state = next_state, progress = null,
     error = case when next_state = 'queued' then null else after_attempt.error end,
@@ -225,7 +232,7 @@ comment on function core.after_attempt(uuid, jsonb, boolean) is
 
 create function public.fail_attempt(
   lease_token uuid, outcome text, error jsonb, may_retry boolean, facts jsonb default null
-) returns text language plpgsql security definer set search_path = '' as $$
+) returns text language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
 begin
@@ -241,10 +248,13 @@ comment on function public.fail_attempt(uuid, text, jsonb, boolean, jsonb) is
   'Ends an attempt without a result and says what its job is now (queued: deliver its id again).';
 
 create function public.finish_job(lease_token uuid, outcome jsonb, facts jsonb default null)
-returns void language plpgsql security definer set search_path = '' as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
 begin
+  if exists (select from clash.results r where r.attempt_id = attempt.id and r.state = 'writing') then
+    perform core.refuse('409', 'conflict', 'a result of this job is still being written');
+  end if;
   perform core.end_attempt(attempt, 'finished', null, finish_job.facts);
   update core.jobs j set state = 'finished', outcome = finish_job.outcome, error = null,
     progress = null, ended_at = clock_timestamp() where j.id = attempt.job_id;
@@ -255,7 +265,7 @@ comment on function public.finish_job(uuid, jsonb, jsonb) is
   'Ends a job whose results are stored.';
 
 create function core.reap() returns table (job_id uuid, state text)
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   attempt core.attempts;
@@ -264,7 +274,7 @@ begin
   for attempt in
     select * from core.attempts a
      where a.ended_at is null and a.lease_until <= clock_timestamp()
-     order by a.id for update skip locked
+     order by a.id for no key update skip locked
   loop
     lost := jsonb_build_object(
       'code', 'attempts-lost', 'title', 'The workers that ran this job died or fell silent',
@@ -279,21 +289,24 @@ comment on function core.reap() is
   'Takes lapsed leases away: their jobs are queued again, or failed after the allowed attempts.';
 
 create function core.undelivered(older_than_s double precision) returns setof uuid
-language sql set search_path = '' as $$
+language sql set search_path = pg_catalog, pg_temp as $$
   update core.jobs j set delivered_at = clock_timestamp()
-   where j.state = 'queued'
-     and j.delivered_at <= clock_timestamp() - make_interval(secs => older_than_s)
+   where j.id in (
+     select w.id from core.jobs w
+      where w.state = 'queued'
+        and w.delivered_at <= clock_timestamp() - make_interval(secs => older_than_s)
+      for no key update skip locked)
   returning j.id
 $$;
 comment on function core.undelivered(double precision) is
   'Queued jobs nobody has taken for a while: their ids are delivered again (twice does no harm).';
 
 create function core.cancel_job(job uuid) returns text
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   wanted core.jobs;
 begin
-  select * into wanted from core.jobs j where j.id = job for update;
+  select * into wanted from core.jobs j where j.id = job for no key update;
   if not found then
     perform core.refuse('404', 'not-found', 'there is no such job');
   end if;
@@ -313,11 +326,11 @@ comment on function core.cancel_job(uuid) is
   'Cancels a job: at once while it waits, by its next heartbeat while it runs.';
 
 create function core.requeue_job(job uuid) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   wanted core.jobs;
 begin
-  select * into wanted from core.jobs j where j.id = job for update;
+  select * into wanted from core.jobs j where j.id = job for no key update;
   if not found then
     perform core.refuse('404', 'not-found', 'there is no such job');
   elsif wanted.state not in ('failed', 'cancelled') then
@@ -325,10 +338,11 @@ begin
   end if;
   update core.jobs j set state = 'queued', error = null, ended_at = null, cancel_requested_at = null,
     delivered_at = clock_timestamp(),
-    attempts_allowed = j.attempts_allowed + (
+    attempts_before = (
       select count(*) from core.attempts a where a.job_id = job and a.outcome <> 'released')
     where j.id = job;
   perform core.tell(wanted.project_id, 'job', job::text);
 end
 $$;
-comment on function core.requeue_job(uuid) is 'Lets a failed or cancelled job try again.';
+comment on function core.requeue_job(uuid) is
+  'Lets a failed or cancelled job try again, with as many attempts as at first.';

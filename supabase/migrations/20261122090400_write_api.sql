@@ -3,13 +3,13 @@
 
 -- Tables rows are copied into ----------------------------------------------------------------------
 
-create function core.writer() returns name language sql stable set search_path = '' as $$
+create function core.writer() returns name language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(nullif(current_setting('role', true), 'none'), session_user)::name
 $$;
 comment on function core.writer() is 'The role a caller acts as, also inside a definer function.';
 
 create function core.make_copy_target(kind text, writer text) returns text
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   target text := 'incoming_' || kind;
   owner name;
@@ -21,6 +21,7 @@ begin
       perform core.refuse('409', 'conflict', format('a table %s is in the way', target));
     end if;
     execute format('truncate pg_temp.%I', target);
+    execute format('grant insert on pg_temp.%I to %I', target, writer);
     return target;
   end if;
   case kind
@@ -44,8 +45,23 @@ $$;
 comment on function core.make_copy_target(text, text) is
   'An empty temporary table, ours, that the writer may only insert into; gone with the transaction.';
 
+create function core.require_copied(kind text) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  if not exists (select from pg_class c
+                  where c.oid = to_regclass('pg_temp.' || quote_ident('incoming_' || kind))
+                    and c.relkind = 'r' and c.relowner = (select r.oid from pg_roles r
+                                                           where r.rolname = current_user)) then
+    perform core.refuse('409', 'conflict', format('no rows of kind %s were copied', kind),
+      'Ask for copy_target and copy into it, in the same transaction.');
+  end if;
+end
+$$;
+comment on function core.require_copied(text) is
+  'Refuses to read a table or view that a caller put in the place of the copy target: what it would run, it would run with our rights.';
+
 create function public.copy_target(lease_token uuid, kind text) returns text
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   perform core.live_attempt(lease_token);
   return core.make_copy_target(copy_target.kind, core.writer());
@@ -57,7 +73,7 @@ comment on function public.copy_target(uuid, text) is
 -- Inventories --------------------------------------------------------------------------------------
 
 create function core.writable_version(attempt core.attempts, version bigint) returns core.model_versions
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   found_version core.model_versions;
 begin
@@ -74,8 +90,9 @@ comment on function core.writable_version(core.attempts, bigint) is
   'A model version the attempt may describe: one of its job''s inputs.';
 
 create function core.take_elements(attempt core.attempts, version bigint) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
+  perform core.require_copied('elements');
   insert into core.incoming_elements (attempt_id, model_version_id, global_id, n, ifc_class, name,
                                       storey, physical, has_representation)
   select attempt.id, version, i.global_id, i.n, i.ifc_class, i.name, i.storey, i.physical,
@@ -87,7 +104,7 @@ $$;
 comment on function core.take_elements(core.attempts, bigint) is 'Moves copied inventory rows in.';
 
 create function public.append_inventory(lease_token uuid, model_version bigint, rows jsonb)
-returns void language plpgsql security definer set search_path = '' as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
 begin
@@ -104,7 +121,7 @@ comment on function public.append_inventory(uuid, bigint, jsonb) is
   'Adds elements to the inventory of a model version; sending rows twice does no harm.';
 
 create function public.append_copied_inventory(lease_token uuid, model_version bigint)
-returns void language plpgsql security definer set search_path = '' as $$
+returns void language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
 begin
@@ -116,7 +133,7 @@ comment on function public.append_copied_inventory(uuid, bigint) is
   'The same for rows that were copied into copy_target(token, ''elements'').';
 
 create function public.finish_inventory(lease_token uuid, model_version bigint, facts jsonb)
-returns int language plpgsql security definer set search_path = '' as $$
+returns int language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
   version core.model_versions := core.writable_version(attempt, model_version);
@@ -125,8 +142,9 @@ declare
   expected int := (facts ->> 'elements')::int;
   stored int;
 begin
-  -- One inventory of a model at a time; a version is described once.
-  perform 1 from core.models m where m.id = version.model_id for update;
+  -- One inventory of a model at a time; a version is described once. New versions may be numbered
+  -- meanwhile.
+  perform pg_advisory_xact_lock(hashtextextended('ifcbase.inventory:' || version.model_id, 0));
   select v.* into version from core.model_versions v where v.id = model_version;
   if version.inventoried_at is not null then
     delete from core.incoming_elements i
@@ -135,7 +153,7 @@ begin
   end if;
   select count(*) into stored from core.incoming_elements i
     where i.attempt_id = attempt.id and i.model_version_id = version.id;
-  if stored <> expected then
+  if stored is distinct from expected then
     perform core.refuse('409', 'conflict',
       format('the inventory has %s elements, %s arrived', expected, stored));
   end if;
@@ -216,7 +234,7 @@ comment on function public.finish_inventory(uuid, bigint, jsonb) is
 -- Clash results ------------------------------------------------------------------------------------
 
 create function clash.set_version(project bigint, set_name text, definition jsonb, definition_hash text)
-returns clash.set_versions language plpgsql set search_path = '' as $$
+returns clash.set_versions language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   chain clash.sets;
   version clash.set_versions;
@@ -224,7 +242,7 @@ begin
   insert into clash.sets (project_id, name) values (project, set_name)
     on conflict (project_id, name) do nothing;
   select * into strict chain from clash.sets s
-    where s.project_id = project and s.name = set_name for update;
+    where s.project_id = project and s.name = set_name for no key update;
   select * into version from clash.set_versions v
     where v.set_id = chain.id and v.hash = definition_hash;
   if not found then
@@ -241,7 +259,7 @@ comment on function clash.set_version(bigint, text, jsonb, text) is
   'The version of a clash set with this definition; a new definition makes a new version.';
 
 create function clash.open_result(attempt core.attempts, header jsonb) returns bigint
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   version clash.set_versions := clash.set_version(
     attempt.project_id, header ->> 'set', header -> 'definition', header ->> 'definition_hash');
@@ -265,7 +283,7 @@ comment on function clash.open_result(core.attempts, jsonb) is
   'Opens the result of one clash set; opening it again gives the same id.';
 
 create function clash.append_coverage(result clash.results, rows jsonb) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   line record;
   chosen bigint;
@@ -276,10 +294,14 @@ begin
       left_out jsonb, matched jsonb)
   loop
     chosen := null;
-    if line.selector is not null then
+    if line.selector <> '' then
       select s.id into chosen from core.selections s
         join core.job_inputs i on i.job_id = result.job_id and i.name = line.input
        where s.model_version_id = i.model_version_id and s.selector = line.selector;
+      if not found then
+        perform core.refuse('422', 'request-invalid',
+          format('what %s matches in %s was not appended', line.selector, line.input));
+      end if;
     end if;
     insert into clash.coverage (result_id, "position", project_id, side, model_version_id, file_name,
                                 mode, selector, selection_id, selected, tested, left_out)
@@ -287,6 +309,10 @@ begin
            line.mode, line.selector, chosen, line.selected, line.tested, line.left_out
       from core.job_inputs i where i.job_id = result.job_id and i.name = line.input
     on conflict do nothing;
+    if not exists (select from core.job_inputs i where i.job_id = result.job_id and i.name = line.input)
+    then
+      perform core.refuse('422', 'request-invalid', format('the job has no input %s', line.input));
+    end if;
   end loop;
 end
 $$;
@@ -294,11 +320,12 @@ comment on function clash.append_coverage(clash.results, jsonb) is
   'What each side of the set selected and tested in each file.';
 
 create function clash.take_sightings(result clash.results) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
+  perform core.require_copied('sightings');
   analyze pg_temp.incoming_sightings;
   -- One writer of a chain at a time: each new pair is one finding.
-  perform 1 from clash.sets s where s.id = result.set_id for update;
+  perform 1 from clash.sets s where s.id = result.set_id for no key update;
   with seen as (
     select distinct least(a.element_id, b.element_id) as a_element,
            greatest(a.element_id, b.element_id) as b_element
@@ -333,7 +360,7 @@ comment on function clash.take_sightings(clash.results) is
   'Moves copied sightings in, giving each its lasting pair.';
 
 create function clash.append_rows(result clash.results, kind text, rows jsonb) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   case kind
     when 'selection' then
@@ -348,7 +375,11 @@ begin
         join core.model_versions v on v.id = i.model_version_id
         join core.elements e on e.model_id = v.model_id and e.global_id = r.global_id and e.n = r.n
       on conflict do nothing;
+      perform clash.require_known(result, array(
+        select r.ref from jsonb_to_recordset(rows) as r (ref int)));
     when 'left_out' then
+      perform clash.require_known(result, array(
+        select r.element from jsonb_to_recordset(rows) as r (element int)));
       insert into clash.left_out (result_id, "position", element_id, reason)
       select result.id, r."position", e.element_id, r.reason
         from jsonb_to_recordset(rows) as r ("position" smallint, element int, reason text)
@@ -370,8 +401,25 @@ $$;
 comment on function clash.append_rows(clash.results, text, jsonb) is
   'Adds rows to a clash result that is being written; sending them twice does no harm.';
 
+create function clash.require_known(result clash.results, refs int[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  stranger int;
+begin
+  select r.ref into stranger from unnest(refs) as r (ref)
+   where not exists (select from clash.result_elements e
+                      where e.result_id = result.id and e.ref = r.ref) limit 1;
+  if found then
+    perform core.refuse('422', 'request-invalid',
+      format('element %s is in no inventory of the job''s inputs', coalesce(stranger::text, 'null')));
+  end if;
+end
+$$;
+comment on function clash.require_known(clash.results, int[]) is
+  'Refuses numbers that stand for no element: rows about them would be lost.';
+
 create function clash.append_selection(result clash.results, rows jsonb) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   line record;
   chosen bigint;
@@ -379,9 +427,13 @@ begin
   for line in
     select r.*, v.id as version_id, v.model_id from jsonb_to_recordset(rows) as r (
       input text, selector text, matched jsonb)
-    join core.job_inputs i on i.job_id = result.job_id and i.name = r.input
-    join core.model_versions v on v.id = i.model_version_id
+    left join core.job_inputs i on i.job_id = result.job_id and i.name = r.input
+    left join core.model_versions v on v.id = i.model_version_id
+    order by v.id, r.selector
   loop
+    if line.version_id is null then
+      perform core.refuse('422', 'request-invalid', format('the job has no model %s', line.input));
+    end if;
     insert into core.selections (project_id, model_version_id, selector)
     values (result.project_id, line.version_id, line.selector)
     on conflict do nothing;
@@ -393,6 +445,14 @@ begin
       join core.elements e on e.model_id = line.model_id
        and e.global_id = m ->> 0 and e.n = (m ->> 1)::int
     on conflict do nothing;
+    if exists (
+         select from jsonb_array_elements(line.matched) as m
+           left join core.elements e on e.model_id = line.model_id
+            and e.global_id = m ->> 0 and e.n = (m ->> 1)::int
+          where e.id is null) then
+      perform core.refuse('422', 'request-invalid',
+        format('%s names elements that are in no inventory of %s', line.selector, line.input));
+    end if;
   end loop;
 end
 $$;
@@ -400,15 +460,15 @@ comment on function clash.append_selection(clash.results, jsonb) is
   'The elements a selector matched in a model version: [GlobalId, n] each, shared by all results.';
 
 create function clash.finish_result(result clash.results, footer jsonb) returns bigint
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   standing bigint;
   arrived int;
   expected int := (footer ->> 'clash_count')::int;
-  origin bigint;
+  gap smallint;
 begin
   -- One finish of a set at a time, so that the chain has one first result.
-  perform 1 from clash.sets s where s.id = result.set_id for update;
+  perform 1 from clash.sets s where s.id = result.set_id for no key update;
   select r.id into standing from clash.results r
     where r.job_id = result.job_id and r.set_id = result.set_id and r.state = 'finished';
   if found then
@@ -417,13 +477,27 @@ begin
     end if;
     return standing;
   end if;
-  select count(*) into arrived from clash.sightings s where s.result_id = result.id;
-  if arrived <> expected then
+  -- Counted as the document shows them: of a known kind, between sides whose coverage is known.
+  select count(*) into arrived from clash.sightings s
+    join clash.kinds k on k.kind = s.kind
+    join clash.coverage a on a.result_id = s.result_id and a."position" = s.a_position
+    join clash.coverage b on b.result_id = s.result_id and b."position" = s.b_position
+   where s.result_id = result.id;
+  if arrived is distinct from expected then
     perform core.refuse('409', 'conflict',
       format('the result counts %s clashes, %s arrived', expected, arrived));
   end if;
-  select r.id into origin from clash.results r
-    where r.set_id = result.set_id and r.state = 'finished' order by r.accepted, r.id limit 1;
+  if not exists (select from clash.coverage c where c.result_id = result.id and c.side = 'a') then
+    perform core.refuse('409', 'conflict', 'a result must say what it tested');
+  end if;
+  select c."position" into gap from clash.coverage c
+   where c.result_id = result.id and c.selected - c.tested <> (
+     select count(*) from clash.left_out l
+      where l.result_id = c.result_id and l."position" = c."position") limit 1;
+  if found then
+    perform core.refuse('409', 'conflict',
+      format('the result does not name every element that coverage %s left out', gap));
+  end if;
   update clash.results r set state = 'finished', finished_at = clock_timestamp(),
     clash_count = expected, verdict = footer ->> 'verdict',
     coverage = (footer ->> 'coverage')::double precision,
@@ -443,7 +517,7 @@ comment on function clash.finish_result(clash.results, jsonb) is
   'Makes a result visible, once per (job, clash set): a second one gives way to the first.';
 
 create function clash.link_chain(chain bigint) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   origin bigint;
 begin
@@ -460,7 +534,7 @@ comment on function clash.link_chain(bigint) is
 -- The doors ----------------------------------------------------------------------------------------
 
 create function clash.writing(attempt core.attempts, result_id bigint) returns clash.results
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   result clash.results;
 begin
@@ -475,13 +549,13 @@ $$;
 comment on function clash.writing(core.attempts, bigint) is 'A result of the attempt that writes it.';
 
 create function core.check_of(attempt core.attempts) returns text
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select j.check_name from core.jobs j where j.id = attempt.job_id
 $$;
 comment on function core.check_of(core.attempts) is 'The check an attempt computes.';
 
 create function public.open_result(lease_token uuid, header jsonb) returns bigint
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
 begin
@@ -494,7 +568,7 @@ $$;
 comment on function public.open_result(uuid, jsonb) is 'Opens a result; opening it again gives the same id.';
 
 create function public.append_rows(lease_token uuid, result bigint, kind text, rows jsonb) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
   open_result clash.results := clash.writing(attempt, result);
@@ -508,7 +582,7 @@ comment on function public.append_rows(uuid, bigint, text, jsonb) is
   'Adds rows of a kind to an open result; sending them twice does no harm.';
 
 create function public.append_copied(lease_token uuid, result bigint, kind text) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
   open_result clash.results := clash.writing(attempt, result);
@@ -525,7 +599,7 @@ comment on function public.append_copied(uuid, bigint, text) is
   'The same for rows that were copied into copy_target.';
 
 create function public.add_output(lease_token uuid, sha256 text, size bigint, name text) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
 begin
@@ -536,7 +610,7 @@ comment on function public.add_output(uuid, text, bigint, text) is
   'Notes a file the job made; its bytes were put into the files backend before.';
 
 create function public.finish_result(lease_token uuid, result bigint, footer jsonb) returns bigint
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
 begin

@@ -2,7 +2,7 @@
 -- rows live in one schema per worker, and only finished results are shown.
 
 create function clash.document(result_id bigint) returns jsonb
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   with contacts as (
     select s.*, p.a_element, p.b_element,
            case when s.flipped then p.b_element else p.a_element end as on_a,
@@ -73,10 +73,16 @@ comment on view public.clash_results is
   'Clash results: the plan''s seven columns first. clash_data is made from rows when it is asked for.';
 
 create function clash.insert_document() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   made clash.results;
 begin
+  if num_nonnulls(new.job_id, new.accepted, new.verdict, new.coverage, new.related_left_out,
+                  new.touching, new.warnings, new.engine, new.output_sha256, new.set_version,
+                  new.finished_at) > 0 then
+    raise exception 'of the columns after created_at only project_id can be given'
+      using errcode = '428C9', hint = 'The others say what the job that made a result knows.';
+  end if;
   new.project_id := coalesce(new.project_id, core.default_project());
   if new.clash_set_name is null or new.output_filename is null or new.clash_count is null
      or new.clash_data is null then
@@ -87,7 +93,7 @@ begin
     on conflict (project_id, name) do nothing;
   -- One writer of a chain at a time, so that it has one first result.
   perform 1 from clash.sets s
-    where s.project_id = new.project_id and s.name = new.clash_set_name for update;
+    where s.project_id = new.project_id and s.name = new.clash_set_name for no key update;
   if new.original_clash_id is not null and not exists (
        select from clash.results r
         where r.id = new.original_clash_id and r.project_id = new.project_id) then

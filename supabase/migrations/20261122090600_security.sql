@@ -1,5 +1,6 @@
 -- Who may do what. Row-level security is on for every table; the owner and the service role pass,
--- nobody else does. Nothing is left to default privileges: revoke first, then grant.
+-- nobody else does. Nothing is left to default privileges: revoke first, then grant. Later migrations
+-- do the same for what they add: defaults per schema cannot take away what everybody has by default.
 
 do $$
 declare
@@ -15,8 +16,6 @@ begin
     execute format('grant select, insert, update, delete on all tables in schema %I to service_role', room);
     execute format('grant usage, select on all sequences in schema %I to service_role', room);
     execute format('grant execute on all functions in schema %I to service_role', room);
-    execute format('alter default privileges in schema %I revoke all on tables from public, anon, authenticated', room);
-    execute format('alter default privileges in schema %I revoke all on functions from public, anon, authenticated', room);
 
     for item in
       select c.relname from pg_class c
