@@ -21,6 +21,8 @@ Words = npt.NDArray[np.str_]
 #: Corners and placements are rounded to this for the content hash (metres). Equal hashes prove
 #: equal content; what a border of the grid tells apart is for the nearest-neighbour stage.
 GRID = 1e-3
+#: Bodies thinner than this on average (volume over area, metres) are taken for surfaces.
+THIN = 1e-3
 #: Triangles looked at at a time: bounds memory.
 CHUNK = 200_000
 
@@ -29,8 +31,9 @@ CHUNK = 200_000
 class Shapes:
     """Measures of n meshes in world metres; NaN (and 0 vertices) where there is no mesh.
 
-    ``centroid`` is the mean of the surface by area, which does not depend on how it is cut into
-    triangles; ``corners`` a hash of the rounded corners in any order.
+    ``centroid`` is that of the volume, or of the surface where hardly any is enclosed: neither
+    depends on how the surface is cut into triangles. ``corners`` is a hash of the rounded corners
+    in any order.
     """
 
     centroid: Floats  # (n, 3)
@@ -165,10 +168,17 @@ def _measure(part: MeshSet, about: Floats, rows: Ints, into: Shapes) -> None:
     areas = np.sqrt((normal**2).sum(axis=1)) / 2
     starts = part.face_offset[:-1]
     area = np.add.reduceat(areas, starts)
-    weighted = np.add.reduceat((p + q + r) * (areas / 3)[:, None], starts)
-    volume = np.abs(np.add.reduceat((p * normal).sum(axis=1), starts)) / 6
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(area[:, None] > 0, weighted / area[:, None], 0.0)
+    # Tetrahedra from the middle to each triangle, signed: a sixth of the triple product.
+    parts = (p * normal).sum(axis=1) / 6
+    signed = np.add.reduceat(parts, starts)
+    volume = np.abs(signed)
+    solid = volume > THIN * area
+    by_area = np.add.reduceat((p + q + r) * (areas / 3)[:, None], starts)
+    by_volume = np.add.reduceat((p + q + r) * (parts / 4)[:, None], starts)
+    weight = np.where(solid, signed, np.where(area > 0, area, 1.0))
+    mean = np.where(solid[:, None], by_volume, by_area) / weight[:, None]
+    half = (boxes[:, 3:] - boxes[:, :3]) / 2
+    mean = np.clip(mean, -half, half)  # faces that look both ways can throw it outside
     into.centroid[rows] = mean + middle + about
     into.extents[rows] = boxes[:, 3:] - boxes[:, :3]
     into.volume[rows], into.area[rows], into.vertices[rows] = volume, area, counts
