@@ -211,6 +211,12 @@ class LedgerUnavailable(LedgerError):
     )
 
 
+class LedgerBusy(LedgerUnavailable):
+    code = "ledger-busy"
+    title = "The database gave way to somebody else's write"
+    default_hint = "Nothing to do if a worker says it: it tries again. Else try again yourself."
+
+
 class LeaseLost(LedgerError):
     code = "lease-lost"
     title = "The lease of this attempt has ended"

@@ -144,8 +144,10 @@ declare
 begin
   -- One inventory of a model at a time; a version is described once. New versions may be numbered
   -- meanwhile.
-  perform pg_advisory_xact_lock(hashtextextended('ifcbase.inventory:' || version.model_id, 0));
-  select v.* into version from core.model_versions v where v.id = model_version;
+  if version.inventoried_at is null then
+    perform pg_advisory_xact_lock(hashtextextended('ifcbase.inventory:' || version.model_id, 0));
+    select v.* into version from core.model_versions v where v.id = model_version;
+  end if;
   if version.inventoried_at is not null then
     delete from core.incoming_elements i
       where i.attempt_id = attempt.id and i.model_version_id = version.id;

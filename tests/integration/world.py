@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,10 +55,14 @@ class Job:
 
 
 class World:
-    """A migrated database as its owner sees it; every statement is a transaction of its own."""
+    """A migrated database as its owner sees it; every statement is a transaction of its own
+    (or, in ``world``, of its own within one)."""
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
+        self.project = 1
+        #: Whether it all happens within one transaction: then statements fail alone.
+        self.within = False
         self.connection: Connection = psycopg.connect(dsn, autocommit=True)
 
     def close(self) -> None:
@@ -65,21 +70,22 @@ class World:
 
     def sql(self, statement: str, *parameters: Any) -> Rows:
         """All rows of one statement."""
-        cursor = self.connection.execute(statement, parameters or None)
-        return cursor.fetchall() if cursor.description else []
+        with self.connection.transaction() if self.within else nullcontext():
+            cursor = self.connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
 
     def value(self, statement: str, *parameters: Any) -> Any:
         """The only value of the only row."""
         ((found,),) = self.sql(statement, *parameters)
         return found
 
-    def version(self, model: str, content: str, project: int = 1) -> int:
+    def version(self, model: str, content: str) -> int:
         """The model version that a file with this content is."""
-        self.sql("select core.add_file(%s, %s, 10, %s)", project, sha(content), f"{model}.ifc")
+        self.sql("select core.add_file(%s, %s, 10, %s)", self.project, sha(content), f"{model}.ifc")
         return int(
             self.value(
                 "select model_version_id from core.add_model_version(%s, %s, %s, %s)",
-                project, model, sha(content), f"{model}.ifc",
+                self.project, model, sha(content), f"{model}.ifc",
             )
         )  # fmt: skip
 
@@ -90,17 +96,16 @@ class World:
         check: str = "clash",
         request: Any = None,
         attempts: int = 3,
-        project: int = 1,
     ) -> Job:
         """Accept a job; ``inputs`` maps a model's name to the content of its file."""
-        versions = {model: self.version(model, content, project) for model, content in inputs.items()}
+        versions = {model: self.version(model, content) for model, content in inputs.items()}
         rows = [
             {"name": f"{m}.ifc", "sha256": sha(inputs[m]), "model_version_id": v}
             for m, v in versions.items()
         ]
         found = self.value(
             "select job_id from core.accept_job(%s, %s, %s, %s, 60, 512, %s)",
-            project, check, Jsonb(request or {}), Jsonb(rows), attempts,
+            self.project, check, Jsonb(request or {}), Jsonb(rows), attempts,
         )  # fmt: skip
         return Job(str(found), {f"{m}.ifc": v for m, v in versions.items()})
 
@@ -116,7 +121,7 @@ class World:
         )  # fmt: skip
 
     def reap(self) -> dict[str, str]:
-        """Take lapsed leases away; the states of their jobs."""
+        """Take lapsed leases away, whoever's they are; the states of the jobs."""
         return {str(job): state for job, state in self.sql("select job_id, state from core.reap()")}
 
 

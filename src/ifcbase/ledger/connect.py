@@ -11,6 +11,7 @@ from psycopg import conninfo
 
 from ifcbase.errors import (
     IfcbaseError,
+    LedgerBusy,
     LedgerError,
     LedgerUnavailable,
     SchemaOutdated,
@@ -56,6 +57,9 @@ def _ours(error: psycopg.Error) -> IfcbaseError:
         return known(diag.message_primary, hint=diag.message_hint or None)
     if state in {"42P01", "42883", "3F000"}:
         return SchemaOutdated(detail=str(error))
+    # Serialization failure, deadlock, lock timeout: the same transaction may succeed next time.
+    if state in {"40001", "40P01", "55P03"}:
+        return LedgerBusy(detail=str(error))
     # Class 08: connection; 57P: shutdown and crash; 25P03: the server ended an idle transaction.
     if isinstance(error, psycopg.OperationalError) and (
         not state or state[:2] in {"08", "53"} or state[:3] == "57P"

@@ -1,0 +1,25 @@
+"""Fixtures of the jobs' tests."""
+
+from tests.integration.migrated import (
+    any_busy,
+    any_store,
+    any_world,
+    busy,
+    ledger,
+    standing,
+    store,
+    template,
+    world,
+)
+
+__all__ = [
+    "any_busy",
+    "any_store",
+    "any_world",
+    "busy",
+    "ledger",
+    "standing",
+    "store",
+    "template",
+    "world",
+]
