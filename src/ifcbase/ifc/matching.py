@@ -17,14 +17,12 @@ from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
-from ifcbase.ifc.signatures import Floats, Hashes, Ints, Signatures
+from ifcbase.ifc.neighbours import Candidates, best_two, nearest, once, sorted_once
+from ifcbase.ifc.signatures import Floats, Ints, Signatures
 
 Mask = npt.NDArray[np.bool_]
 
-#: Rivals looked at per element. More than two only serve to find a proposal for a person.
-RIVALS = 4
 #: A second best must cost more than this many times the best, plus the margin.
 RATIO, MARGIN = 2.0, 0.1
 #: What it costs that properties differ, that one side has no shape, that the class differs: the
@@ -126,15 +124,6 @@ def match_moved(
 
 
 @dataclass(slots=True)
-class _Candidates:
-    """Possible pairs with their costs, by old row, cheapest first."""
-
-    i: Ints
-    j: Ints
-    cost: Floats
-
-
-@dataclass(slots=True)
 class _Work:
     old: Signatures
     new: Signatures
@@ -176,7 +165,7 @@ class _Work:
     def by_content(self, models: tuple[Ints, Ints] | None) -> None:
         """Equal content that occurs once among the unmatched on either side."""
         i, j = np.flatnonzero(self.free_old), np.flatnonzero(self.free_new)
-        i, j = i[_once(self.old.content[i])], j[_once(self.new.content[j])]
+        i, j = i[once(self.old.content[i])], j[once(self.new.content[j])]
         _, x, y = np.intersect1d(
             self.old.content[i], self.new.content[j], assume_unique=True, return_indices=True
         )
@@ -199,7 +188,7 @@ class _Work:
 
     def _candidates(
         self, shaped: bool, any_class: bool, models: tuple[Ints, Ints] | None
-    ) -> _Candidates:
+    ) -> Candidates:
         """Pairs within the tolerance box: in six dimensions by shape, in three by placement."""
         limit = self.tolerance
         free_old = np.flatnonzero(self.free_old)
@@ -219,9 +208,9 @@ class _Work:
         if not any_class:  # a dimension in which classes are far apart
             a = np.column_stack([a, self.old_class[i] * 10.0])
             b = np.column_stack([b, self.new_class[j] * 10.0])
-        x, y, apart = _nearest(a, b, 1.0, np.inf)
+        x, y, apart = nearest(a, b, 1.0, np.inf)
         # Also from the other side: who has many near rivals must not hide that it is somebody's.
-        y2, x2, apart2 = _nearest(b, a, 1.0, np.inf)
+        y2, x2, apart2 = nearest(b, a, 1.0, np.inf)
         i, j = np.concatenate([i[x], i[x2]]), np.concatenate([j[y], j[y2]])
         cost = np.concatenate([apart, apart2])
         if not shaped:
@@ -238,7 +227,7 @@ class _Work:
             keep &= models[0][i] != models[1][j]
             same_id = self.old.global_id[i] == self.new.global_id[j]
             cost = np.where(same_id, cost / 2, cost)
-        return _sorted_once(i[keep], j[keep], cost[keep])
+        return sorted_once(i[keep], j[keep], cost[keep])
 
     def _by_volume(self, i: Ints, j: Ints) -> Floats:
         """Difference of volumes as a multiple of what is allowed."""
@@ -249,29 +238,29 @@ class _Work:
         apart = np.abs(one.volume[i] - other.volume[j])
         return np.asarray(np.where(apart > 0, apart / np.maximum(allowed, 1e-12), 0.0))
 
-    def _assign(self, found: _Candidates) -> None:
+    def _assign(self, found: Candidates) -> None:
         """Accept pairs in which each is the other's clear best; the rivals of the rest wait."""
         if not len(found.i):
             return
-        best_i, second_i = _best_two(found.i, found.cost, len(self.old))
-        best_j, second_j = _best_two(found.j, found.cost, len(self.new))
+        best_i, second_i = best_two(found.i, found.cost, len(self.old))
+        best_j, second_j = best_two(found.j, found.cost, len(self.new))
         mutual = (found.cost == best_i[found.i]) & (found.cost == best_j[found.j])
         rival = np.minimum(second_i[found.i], second_j[found.j])
         clear = rival > RATIO * found.cost + MARGIN
         same = mutual & clear & (found.cost <= 1.0)
         i, j = found.i[same], found.j[same]
-        method = Method.NEAREST
-        self._accept(i, j, method, 1.0 - (1.0 - LEAST_CONFIDENCE) * found.cost[same])
+        self._accept(i, j, Method.NEAREST, 1.0 - (1.0 - LEAST_CONFIDENCE) * found.cost[same])
         # The others are proposed one to one, cheapest first; nobody is said to be the same.
         left = self.free_old[found.i] & self.free_new[found.j]
-        rest = _Candidates(found.i[left], found.j[left], found.cost[left])
+        rest = Candidates(found.i[left], found.j[left], found.cost[left])
         order = np.lexsort((rest.j, rest.i, rest.cost))
         pairs = []
         for at in order.tolist():
             a, b = int(rest.i[at]), int(rest.j[at])
             if self.free_old[a] and not self.proposed[b]:
                 self.free_old[a], self.proposed[b] = False, True
-                pairs.append((a, b, LEAST_CONFIDENCE * max(0.0, 1.0 - rest.cost[at] / MOST)))
+                share = max(0.0, 1.0 - float(rest.cost[at]) / MOST)
+                pairs.append((a, b, LEAST_CONFIDENCE * share))
         self._doubt(pairs)
         # Whoever wanted the same and lost is as doubtful.
         lost = np.unique(rest.i[self.free_old[rest.i]])
@@ -284,13 +273,17 @@ class _Work:
         pairs: list[tuple[int, int, float]] = []
         for i, j in self._by_class(np.flatnonzero(self.free_old), open_new):
             near, whom = np.full(len(i), np.inf), np.full(len(i), -1, np.int64)
-            for place in ("centroid", "placement"):
-                a, b = getattr(self.old, place)[i], getattr(self.new, place)[j]
-                here, there = (np.flatnonzero(~np.isnan(p).any(axis=1)) for p in (a, b))
-                x, y, apart = _nearest(a[here], b[there], self.tolerance.near, 2.0, rivals=1)
-                closer = apart < near[here[x]]
-                near[here[x[closer]]] = apart[closer]
-                whom[here[x[closer]]] = j[there[y[closer]]]
+            a, b = self.old.shaped[i], self.new.shaped[j]
+            anything = np.ones(len(j), np.bool_)
+            # Placements only where a shape is missing: many elements share the model's origin.
+            for place, here, there in (
+                ("centroid", a, b),
+                ("placement", ~a, anything),
+                ("placement", a, ~b),
+            ):
+                self._closer(
+                    place, (i, np.flatnonzero(here)), (j, np.flatnonzero(there)), near, whom
+                )
             # What cannot be located may be anywhere.
             lost = np.isfinite(near) | self._nowhere(self.old, i)
             lost |= self._nowhere(self.new, j).any()
@@ -303,10 +296,22 @@ class _Work:
             if new >= 0 and not self.proposed[new]:
                 self.proposed[new] = True
                 share = max(0.0, 1.0 - apart / self.tolerance.near)
-                chosen.append((old, new, 0.5 * LEAST_CONFIDENCE * share))
+                chosen.append((old, new, LEAST_CONFIDENCE / 2 * share))
             else:
                 chosen.append((old, -1, 0.0))
         self._doubt(chosen)
+
+    def _closer(
+        self, place: str, old: tuple[Ints, Ints], new: tuple[Ints, Ints], near: Floats, whom: Ints
+    ) -> None:
+        """Note who is nearer than known; ``old`` and ``new`` are rows and positions among them."""
+        (i, here), (j, there) = old, new
+        a, b = getattr(self.old, place)[i[here]], getattr(self.new, place)[j[there]]
+        known_a, known_b = (np.flatnonzero(~np.isnan(p).any(axis=1)) for p in (a, b))
+        x, y, apart = nearest(a[known_a], b[known_b], self.tolerance.near, 2.0, 1)
+        at, to = here[known_a[x]], there[known_b[y]]
+        closer = apart < near[at]
+        near[at[closer]], whom[at[closer]] = apart[closer], j[to[closer]]
 
     def _by_class(self, i: Ints, j: Ints) -> Iterator[tuple[Ints, Ints]]:
         for code in np.intersect1d(self.old_class[i], self.new_class[j]).tolist():
@@ -350,63 +355,3 @@ class _Work:
             gone=np.flatnonzero(self.free_old),
             appeared=np.flatnonzero(self.free_new),
         )
-
-
-def _once(values: Hashes) -> Mask:
-    """Positions of values that occur once."""
-    if not len(values):
-        return np.zeros(0, np.bool_)
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    return np.asarray(counts[inverse] == 1)
-
-
-def _nearest(
-    a: Floats, b: Floats, bound: float, norm: float, rivals: int = RIVALS
-) -> tuple[Ints, Ints, Floats]:
-    """Pairs (row of a, row of b, distance): for each a its nearest within the bound."""
-    if not len(a) or not len(b):
-        nothing = np.zeros(0, np.int64)
-        return nothing, nothing, np.zeros(0)
-    # Coordinates far from zero lose nothing by a shift, and the tree's distances gain.
-    shift = np.floor(b[0])
-    k = list(range(1, min(rivals, len(b)) + 1))
-    kept = _thinned(b, rivals)
-    tree = cKDTree(b[kept] - shift)
-    apart, at = tree.query(a - shift, k=k, p=norm, distance_upper_bound=np.nextafter(bound, 2e9))
-    x, column = np.nonzero(np.isfinite(apart))
-    return x, kept[at[x, column]], apart[x, column]
-
-
-def _thinned(points: Floats, most: int) -> Ints:
-    """Rows without the ``most + 1``st and further copies of one point: a tree cannot split them."""
-    order = np.lexsort(points.T)
-    first = np.ones(len(order), np.bool_)
-    first[1:] = (points[order[1:]] != points[order[:-1]]).any(axis=1)
-    starts = np.flatnonzero(first)
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff([*starts, len(order)]))
-    return np.asarray(np.sort(order[rank < most]))
-
-
-def _sorted_once(i: Ints, j: Ints, cost: Floats) -> _Candidates:
-    """Each pair once, by old row and cost."""
-    order = np.lexsort((cost, j, i))
-    i, j, cost = i[order], j[order], cost[order]
-    fresh = np.ones(len(i), np.bool_)
-    fresh[1:] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
-    i, j, cost = i[fresh], j[fresh], cost[fresh]
-    order = np.lexsort((cost, i))
-    return _Candidates(i[order], j[order], cost[order])
-
-
-def _best_two(rows: Ints, cost: Floats, size: int) -> tuple[Floats, Floats]:
-    """The least and the second least cost of each row; inf where there is none."""
-    best, second = np.full(size, np.inf), np.full(size, np.inf)
-    order = np.lexsort((cost, rows))
-    sorted_rows = rows[order]
-    first = np.ones(len(order), np.bool_)
-    first[1:] = sorted_rows[1:] != sorted_rows[:-1]
-    best[sorted_rows[first]] = cost[order][first]
-    runner = np.zeros(len(order), np.bool_)
-    runner[1:] = first[:-1] & ~first[1:]
-    second[sorted_rows[runner]] = cost[order][runner]
-    return best, second

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.inventory import Inventory
 from ifcbase.ifc.meshset import MeshSet
 
@@ -25,6 +26,22 @@ GRID = 1e-3
 THIN = 1e-3
 #: Triangles looked at at a time: bounds memory.
 CHUNK = 200_000
+
+
+#: The columns of Signatures that an inventory does not have: type and width.
+MEASURES: dict[str, tuple[type, int]] = {
+    "placement": (np.float64, 3),
+    "centroid": (np.float64, 3),
+    "extents": (np.float64, 3),
+    "volume": (np.float64, 1),
+    "area": (np.float64, 1),
+    "vertices": (np.int64, 1),
+    "properties": (np.int64, 1),
+    "content": (np.int64, 1),
+}
+#: No building stands farther from the origin, and none is larger (metres, m2, m3).
+_FARTHEST = 1e9
+_LARGEST = 1e18
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +111,36 @@ class Signatures:
             f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)
         }
         return cls(**columns)
+
+    @classmethod
+    def of(cls, inventory: Inventory, columns: Mapping[str, npt.NDArray[Any]]) -> Signatures:
+        """From ``MEASURES`` of somebody who is not trusted, parallel to an inventory.
+
+        Raises ReportInvalid for what cannot be.
+        """
+        size = len(inventory)
+        for name, column in columns.items():
+            if len(column) != size:
+                raise ReportInvalid(f"signatures do not hold together: length of {name}")
+        found = cls(
+            global_id=np.array([e.global_id for e in inventory.elements], np.str_),
+            n=np.fromiter((e.n for e in inventory.elements), np.int64, size),
+            ifc_class=np.array([e.ifc_class for e in inventory.elements], np.str_),
+            **columns,
+        )
+        for name in ("placement", "centroid", "extents", "volume", "area"):
+            column = columns[name]
+            most = _FARTHEST if column.ndim == 2 else _LARGEST
+            least = -most if name in {"placement", "centroid"} else 0.0
+            inside = np.isnan(column) | ((column >= least) & (column <= most))
+            nothing = np.isnan(column)
+            whole = nothing if column.ndim == 1 else nothing.any(axis=1)
+            meshless = whole == (found.vertices == 0)
+            if not inside.all() or not (name == "placement" or meshless.all()):
+                raise ReportInvalid(f"signatures do not hold together: {name}")
+        if not ((found.vertices >= 0) & (found.vertices < 2**31)).all():
+            raise ReportInvalid("signatures do not hold together: vertices")
+        return found
 
     @property
     def shaped(self) -> npt.NDArray[np.bool_]:
