@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ifcbase import __version__
-from ifcbase.cli import clash, config, db, demo, jobs, results, up, worker
+from ifcbase.cli import clash, config, db, demo, jobs, links, results, up, worker
 from ifcbase.cli.output import errors_console, wants_json
 from ifcbase.errors import IfcbaseError
 
@@ -29,6 +29,7 @@ app.command("up")(up.up)
 app.command("worker")(worker.worker)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
+app.add_typer(links.app, name="links")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 
