@@ -14,12 +14,15 @@ create table core.links (
   decided_by uuid,
   note text,
   created_at timestamptz not null default now(),
+  applied_at timestamptz,
   check (to_element is not null or verdict = 'doubtful'),
   check (from_element is distinct from to_element)
 );
 comment on table core.links is
   'Statements that an element is (or is not) the one that came before it. Append-only: for two '
   'elements the latest statement holds. Doubtful without a second element: it may have got a new id.';
+comment on column core.links.applied_at is
+  'When core.refresh_identities took it into account; the only column that is ever changed.';
 create index links_from on core.links (from_element, to_element, id desc);
 create index links_to on core.links (to_element);
 
@@ -33,11 +36,40 @@ comment on table core.identities is
 create index identities_root on core.identities (root_id);
 
 create function core.links_in_force() returns setof core.links
-language sql stable set search_path = '' as $$
-  select distinct on (l.from_element, l.to_element) l.*
-    from core.links l order by l.from_element, l.to_element, l.id desc
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select distinct on (least(l.from_element, l.to_element), greatest(l.from_element, l.to_element)) l.*
+    from core.links l
+   order by least(l.from_element, l.to_element), greatest(l.from_element, l.to_element), l.id desc
 $$;
-comment on function core.links_in_force() is 'The latest statement on every two elements.';
+comment on function core.links_in_force() is
+  'The latest statement on every two elements, whichever of them it names first.';
+
+create function core.links_on(elements bigint[]) returns setof core.links
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select distinct on (least(l.from_element, l.to_element), greatest(l.from_element, l.to_element)) l.*
+    from (select f.* from core.links f where f.from_element = any(elements)
+          union
+          select t.* from core.links t where t.to_element = any(elements)) l
+   order by least(l.from_element, l.to_element), greatest(l.from_element, l.to_element), l.id desc
+$$;
+comment on function core.links_on(bigint[]) is
+  'The same for statements that name one of these elements.';
+
+create function core.in_doubt(element bigint) returns boolean
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  -- Some statement in force says that it may live on under another id, and none says how it does.
+  -- A doubt about nobody in particular ends with any later statement that is no doubt.
+  with said as materialized (
+    select l.* from core.links_on(array[element]) l where l.from_element = element
+  )
+  select not exists (select from said s where s.verdict = 'same')
+    and exists (
+      select from said d where d.verdict = 'doubtful'
+         and (d.to_element is not null
+              or not exists (select from said s where s.id > d.id and s.verdict <> 'doubtful')))
+$$;
+comment on function core.in_doubt(bigint) is
+  'Whether an element that is missing may have got another id: then it is not called removed.';
 
 -- Derived ------------------------------------------------------------------------------------------
 
@@ -56,7 +88,7 @@ create table clash.pair_states (
   since_result bigint not null references clash.results on delete cascade,
   first_result bigint not null references clash.results on delete cascade,
   last_seen bigint not null references clash.results on delete cascade
-);
+) with (fillfactor = 70);
 comment on table clash.pair_states is 'The present state of every pair of a chain.';
 comment on column clash.pair_states.since_result is 'The result in which this state began.';
 create index pair_states_set on clash.pair_states (set_id, state);
@@ -102,7 +134,7 @@ insert into clash.state_reasons (reason, sentence) values
 -- Definitions --------------------------------------------------------------------------------------
 
 create function clash.looks_for_all(now_asked jsonb, then_asked jsonb) returns boolean
-language sql immutable set search_path = '' as $$
+language sql immutable set search_path = pg_catalog, pg_temp as $$
   -- Whether a set as it is asked now finds every clash that it would have found as it was asked then,
   -- between elements that both select. What is not known to be stricter is not.
   select now_asked is not null and then_asked is not null
@@ -125,69 +157,71 @@ $$;
 comment on function clash.looks_for_all(jsonb, jsonb) is
   'Whether a definition is the same as another or provably stricter.';
 
+create function clash.measured_alike(one clash.results, other clash.results) returns boolean
+language sql immutable set search_path = pg_catalog, pg_temp as $$
+  -- Another mesher or kernel makes other shapes, whatever it says of its measures.
+  select one.measure_version is not null
+     and one.measure_version is not distinct from other.measure_version
+     and one.engine -> 'name' is not distinct from other.engine -> 'name'
+     and one.engine -> 'mesher' is not distinct from other.engine -> 'mesher'
+     and one.engine -> 'kernel' is not distinct from other.engine -> 'kernel'
+$$;
+comment on function clash.measured_alike(clash.results, clash.results) is
+  'Whether two results have the same measure version, engine, mesher and kernel.';
+
 -- What a result tested -----------------------------------------------------------------------------
 
 create function clash.element_facts(result bigint, elements bigint[])
-returns table (element_id bigint, side text, in_run boolean, present boolean, selected boolean,
-               tested boolean, doubtful boolean)
-language sql stable set search_path = '' as $$
+returns table (element_id bigint, side text, present boolean, selected boolean, tested boolean,
+               doubtful boolean)
+language sql stable set search_path = pg_catalog, pg_temp as $$
   -- An element is tested if it, or one it is linked with, is: ids change, the thing lasts.
   with wanted as (
-    select unnest(elements) as element_id
+    select distinct unnest(elements) as element_id
   ), members as (
     select w.element_id, w.element_id as member from wanted w
     union
-    select w.element_id, other.element_id
+    select mine.element_id, other.element_id
       from wanted w
-      left join core.identities mine on mine.element_id = w.element_id
-      join core.identities other on other.root_id = coalesce(mine.root_id, w.element_id)
-    union
-    select w.element_id, mine.root_id
-      from wanted w join core.identities mine on mine.element_id = w.element_id
+      join core.identities mine on mine.element_id = w.element_id
+      join core.identities other on other.root_id = mine.root_id
   ), run as (
     select c.side, c."position", c.mode, c.selection_id, v.model_id, v.number,
-           v.matched_at is not null as matched
+           v.inventoried_at is not null as known,
+           v.inventoried_at is not null and v.matched_at is not null as matched
       from clash.coverage c join core.model_versions v on v.id = c.model_version_id
      where c.result_id = result
   )
   select m.element_id, r.side,
-         true, bool_or(k.element_id is not null),
-         bool_or(k.element_id is not null and s.chosen),
-         bool_or(k.element_id is not null and s.chosen and lo.element_id is null),
-         bool_or(k.element_id is null and (not r.matched or d.doubt))
+         coalesce(bool_or(k.element_id is not null), false),
+         coalesce(bool_or(k.element_id is not null and s.chosen), false),
+         coalesce(bool_or(k.element_id is not null and s.chosen and lo.element_id is null), false),
+         coalesce(bool_or(r.side is not null and k.element_id is null
+                          and (not r.matched or core.in_doubt(m.member))), false)
     from members m
     join core.elements e on e.id = m.member
-    join run r on r.model_id = e.model_id
-    left join core.content k on k.element_id = m.member and k.first_number <= r.number
+    left join run r on r.model_id = e.model_id
+    left join core.content k on k.element_id = m.member and r.known and k.first_number <= r.number
      and (k.last_number is null or k.last_number >= r.number)
     left join clash.left_out lo on lo.result_id = result and lo."position" = r."position"
      and lo.element_id = m.member
+    left join core.selection_elements x
+      on x.selection_id = r.selection_id and x.element_id = m.member
     cross join lateral (
       select case r.mode
                when 'a' then k.physical
-               when 'i' then exists (select from core.selection_elements x
-                                      where x.selection_id = r.selection_id and x.element_id = m.member)
-               else k.physical and not exists (select from core.selection_elements x
-                                      where x.selection_id = r.selection_id and x.element_id = m.member)
+               when 'i' then x.element_id is not null
+               else k.physical and x.element_id is null
              end as chosen) s
-    cross join lateral (
-      select exists (
-        select from core.links l
-         where l.from_element = m.member and l.verdict = 'doubtful'
-           and not exists (select from core.links later
-                            where later.from_element = l.from_element and later.id > l.id
-                              and (later.to_element is not distinct from l.to_element
-                                   or (l.to_element is null and later.verdict <> 'doubtful')))
-      ) as doubt) d
    group by m.element_id, r.side
 $$;
 comment on function clash.element_facts(bigint, bigint[]) is
-  'Per element and side of a result: whether its model was in the run, whether it was there, selected '
-  'and tested, and whether its absence is in doubt. No row: no model of it was on that side.';
+  'Per element and side of a result: whether it was there, selected and tested, and whether its '
+  'absence is in doubt. Side null: a model that held it was not part of the run.';
 
 create function clash.judge_absent(result clash.results, pairs bigint[])
 returns table (pair_id bigint, state text, reason text)
-language plpgsql stable set search_path = '' as $$
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   self_clash boolean := not exists (
@@ -195,21 +229,25 @@ declare
   asked jsonb := (select v.definition from clash.set_versions v where v.id = result.set_version_id);
 begin
   return query
-  with wanted as (
-    select p.id, p.a_element, p.b_element, seen.measure_version,
-           clash.looks_for_all(asked, version.definition) as comparable
+  with last_seen as materialized (
+    -- Few results stand behind many pairs: each is compared with this one once.
+    select seen.id, clash.measured_alike(result, seen) as alike,
+           coalesce(clash.looks_for_all(asked, version.definition), false) as comparable
+      from clash.results seen
+      left join clash.set_versions version on version.id = seen.set_version_id
+     where seen.id in (select s.last_seen from clash.pair_states s where s.pair_id = any(pairs))
+  ), wanted as materialized (
+    select p.id, p.a_element, p.b_element, l.alike, l.comparable
       from clash.pairs p
       join clash.pair_states s on s.pair_id = p.id
-      join clash.results seen on seen.id = s.last_seen
-      left join clash.set_versions version on version.id = seen.set_version_id
+      join last_seen l on l.id = s.last_seen
      where p.id = any(pairs)
   ), facts as materialized (
     select f.* from clash.element_facts(result.id, array(
       select a_element from wanted union select b_element from wanted)) f
   ), sided as (
-    select f.element_id,
-           bool_or(f.present) as present, bool_or(f.selected) as selected,
-           bool_or(f.doubtful) and not bool_or(f.present) as doubtful,
+    select f.element_id, bool_or(f.present) as present,
+           bool_or(f.side is null) as away, bool_or(f.doubtful) as doubtful,
            bool_or(f.tested and f.side = 'a') as on_a,
            bool_or(f.tested and (f.side = 'b' or self_clash)) as on_b,
            bool_or(f.selected and f.side = 'a') as chosen_a,
@@ -218,27 +256,25 @@ begin
   )
   select w.id,
          case
-           when (a.present is false and not a.doubtful) or (b.present is false and not b.doubtful)
-             then 'removed'
+           when gone.either then 'removed'
            when j.reason is null then 'resolved'
            else 'untested'
          end,
-         case
-           when (a.present is false and not a.doubtful) or (b.present is false and not b.doubtful)
-             then null
-           else j.reason
-         end
+         case when not gone.either then j.reason end
     from wanted w
-    left join sided a on a.element_id = w.a_element
-    left join sided b on b.element_id = w.b_element
+    join sided a on a.element_id = w.a_element
+    join sided b on b.element_id = w.b_element
+    cross join lateral (select
+      not (a.present or a.away or a.doubtful) or not (b.present or b.away or b.doubtful)
+      as either) gone
     cross join lateral (select case
-      when a.element_id is null or b.element_id is null then 'model not in the run'
-      when a.present is not true or b.present is not true then 'unlinked'
+      when (a.away and not a.present) or (b.away and not b.present) then 'model not in the run'
+      when not a.present or not b.present then 'unlinked'
       when not coalesce((a.chosen_a and b.chosen_b) or (b.chosen_a and a.chosen_b), false)
         then 'no longer selected'
       when not coalesce((a.on_a and b.on_b) or (b.on_a and a.on_b), false) then 'no geometry'
-      when w.comparable is not true then 'definition changed'
-      when w.measure_version is distinct from result.measure_version then 'other measure version'
+      when not w.comparable then 'definition changed'
+      when not w.alike then 'other measure version'
       when result.incomplete is not null then
         case when result.incomplete = 'list cut' then 'list cut' else 'run incomplete' end
     end as reason) j;
@@ -246,32 +282,37 @@ end
 $$;
 comment on function clash.judge_absent(clash.results, bigint[]) is
   'What it means that pairs of the chain are not in a result: resolved only if both elements were '
-  'tested under the same or a stricter definition and the same measure version.';
+  'tested under the same or a stricter definition and measured alike.';
 
 -- Deriving -----------------------------------------------------------------------------------------
 
 create function clash.derive_result(result clash.results) returns void
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   drop table if exists pg_temp.judged;
   create temporary table judged on commit drop as
-  select distinct coalesce(p.identity_id, p.id) as pair_id, true as seen, null::text as state,
-         null::text as reason
-    from clash.sightings s join clash.pairs p on p.id = s.pair_id
-   where s.result_id = result.id;
+  select v.pair_id,
+         case
+           when s.pair_id is null then 'new'
+           when s.state in ('resolved', 'removed') then 'reopened'
+           else 'persisting'
+         end as state, null::text as reason
+    from (select distinct coalesce(p.identity_id, p.id) as pair_id
+            from clash.sightings c join clash.pairs p on p.id = c.pair_id
+           where c.result_id = result.id) v
+    left join clash.pair_states s on s.pair_id = v.pair_id;
   create unique index on pg_temp.judged (pair_id);
-  update pg_temp.judged j set state = case
-      when s.pair_id is null then 'new'
-      when s.state in ('resolved', 'removed') then 'reopened'
-      else 'persisting' end
-    from pg_temp.judged k left join clash.pair_states s on s.pair_id = k.pair_id
-   where k.pair_id = j.pair_id;
-  insert into pg_temp.judged (pair_id, seen, state, reason)
-  select a.pair_id, false, a.state, a.reason
+  analyze pg_temp.judged;
+  insert into pg_temp.judged (pair_id, state, reason)
+  select a.pair_id, a.state, a.reason
     from clash.judge_absent(result, array(
       select s.pair_id from clash.pair_states s
-       where s.set_id = result.set_id and s.state in ('new', 'persisting', 'reopened', 'untested')
-         and not exists (select from pg_temp.judged j where j.pair_id = s.pair_id))) a;
+       where s.set_id = result.set_id and s.state <> 'resolved'
+         and not exists (select from pg_temp.judged j where j.pair_id = s.pair_id))) a
+    join clash.pair_states s on s.pair_id = a.pair_id
+   -- What was removed stays so until both elements are there again.
+   where s.state <> 'removed'
+      or (a.state <> 'removed' and coalesce(a.reason, '') not in ('model not in the run', 'unlinked'));
   analyze pg_temp.judged;
 
   insert into clash.state_changes (pair_id, result_id, project_id, state, reason)
@@ -302,36 +343,43 @@ $$;
 comment on function clash.derive_result(clash.results) is
   'Derives the states of a chain''s pairs after its next result, from the states before it.';
 
-create function clash.derive_from(chain bigint, start bigint) returns void
-language plpgsql set search_path = '' as $$
-declare
-  result clash.results;
+create function clash.rewind(chain bigint, start bigint) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-  -- Back to what was known before the place in the chain, ...
   delete from clash.state_counts c using clash.results r
     where r.id = c.result_id and r.set_id = chain and r.accepted >= start;
   delete from clash.state_changes c using clash.results r
     where r.id = c.result_id and r.set_id = chain and r.accepted >= start;
-  if exists (select from clash.results r
-              where r.set_id = chain and r.state = 'finished' and r.accepted > start) then
-    delete from clash.pair_states s where s.set_id = chain;
-    insert into clash.pair_states (pair_id, project_id, set_id, state, reason, since_result,
-                                   first_result, last_seen)
-    select l.pair_id, l.project_id, chain, l.state, l.reason, l.result_id, seen.first_result,
-           seen.last_seen
-      from (select distinct on (c.pair_id) c.* from clash.state_changes c
-              join clash.results r on r.id = c.result_id
-             where r.set_id = chain order by c.pair_id, r.accepted desc) l
-      join (select coalesce(p.identity_id, p.id) as pair_id,
-                   (array_agg(r.id order by r.accepted))[1] as first_result,
-                   (array_agg(r.id order by r.accepted desc))[1] as last_seen
-              from clash.sightings s
-              join clash.results r on r.id = s.result_id and r.state = 'finished'
-              join clash.pairs p on p.id = s.pair_id
-             where r.set_id = chain and r.accepted < start
-             group by 1) seen on seen.pair_id = l.pair_id;
-  end if;
-  -- ... and on from there, result by result.
+  delete from clash.pair_states s where s.set_id = chain;
+  insert into clash.pair_states (pair_id, project_id, set_id, state, reason, since_result,
+                                 first_result, last_seen)
+  select l.pair_id, l.project_id, chain, l.state, l.reason, l.result_id, seen.first_result,
+         seen.last_seen
+    from (select distinct on (c.pair_id) c.* from clash.state_changes c
+            join clash.results r on r.id = c.result_id
+           where r.set_id = chain order by c.pair_id, r.accepted desc) l
+    join (select p.pair_id, min(r.id) filter (where r.accepted = p.first) as first_result,
+                 min(r.id) filter (where r.accepted = p.last) as last_seen
+            from (select coalesce(p.identity_id, p.id) as pair_id,
+                         min(r.accepted) as first, max(r.accepted) as last
+                    from clash.sightings s
+                    join clash.results r on r.id = s.result_id and r.state = 'finished'
+                    join clash.pairs p on p.id = s.pair_id
+                   where r.set_id = chain and r.accepted < start
+                   group by 1) p
+            join clash.results r on r.set_id = chain and r.accepted in (p.first, p.last)
+             and r.state = 'finished'
+           group by p.pair_id) seen on seen.pair_id = l.pair_id;
+end
+$$;
+comment on function clash.rewind(bigint, bigint) is
+  'Takes a chain''s states back to what was known before a place in it.';
+
+create function clash.derive_from(chain bigint, start bigint) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  result clash.results;
+begin
   for result in
     select * from clash.results r
      where r.set_id = chain and r.state = 'finished' and r.accepted >= start
@@ -343,83 +391,219 @@ begin
 end
 $$;
 comment on function clash.derive_from(bigint, bigint) is
-  'Derives a chain''s states again from a place on; also puts a late result in its place.';
+  'Derives a chain''s states from a place on, result by result; they must be those before it.';
 
 create function clash.derive_finished() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
+  if exists (select from clash.results r
+              where r.set_id = new.set_id and r.state = 'finished' and r.accepted > new.accepted) then
+    perform clash.rewind(new.set_id, new.accepted);
+  end if;
   perform clash.derive_from(new.set_id, new.accepted);
   return null;
 end
 $$;
-comment on function clash.derive_finished() is 'A finished result takes its place in its chain.';
+comment on function clash.derive_finished() is
+  'A finished result takes its place in its chain; after a late one what follows is derived again.';
 create trigger derive_finished after update of state on clash.results
   for each row when (new.state = 'finished' and old.state = 'writing' and new.set_version_id is not null)
   execute function clash.derive_finished();
 
--- Links --------------------------------------------------------------------------------------------
-
-create function core.refresh_identities(changed bigint[]) returns void
-language plpgsql set search_path = '' as $$
+create function clash.derive_matched() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  touched bigint[];
   chain record;
 begin
-  -- Everything that is or was one thing with the changed elements.
-  with recursive neighbours (one, other) as (
-    select l.from_element, l.to_element from core.links l where l.to_element is not null
+  for chain in
+    select r.set_id, min(r.accepted) as start
+      from clash.coverage c join clash.results r on r.id = c.result_id and r.state = 'finished'
+     where c.model_version_id = new.id group by r.set_id order by r.set_id
+  loop
+    perform 1 from clash.sets s where s.id = chain.set_id for no key update;
+    perform clash.rewind(chain.set_id, chain.start);
+    perform clash.derive_from(chain.set_id, chain.start);
+  end loop;
+  return null;
+end
+$$;
+comment on function clash.derive_matched() is
+  'Whether a version is matched decides what a missing element means: results on it are judged again.';
+create trigger derive_matched after update of matched_at on core.model_versions
+  for each row when ((new.matched_at is null) <> (old.matched_at is null))
+  execute function clash.derive_matched();
+
+-- Links --------------------------------------------------------------------------------------------
+
+create function core.kin(element bigint) returns setof bigint
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select element
+  union
+  select other.element_id from core.identities mine
+    join core.identities other on other.root_id = mine.root_id where mine.element_id = element
+$$;
+comment on function core.kin(bigint) is 'All elements that are one thing with an element.';
+
+create function clash.place_pairs() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  with moved as (
+    select a.* from added a
+     where exists (select from core.identities i where i.element_id in (a.a_element, a.b_element))
+  ), twins as (
+    select m.id, min(p.id) as first
+      from moved m
+      cross join lateral core.kin(m.a_element) as one
+      cross join lateral core.kin(m.b_element) as other
+      join clash.pairs p on p.set_id = m.set_id and p.a_element = least(one, other)
+       and p.b_element = greatest(one, other)
+     group by m.id
+  )
+  update clash.pairs p set identity_id = t.first
+    from twins t where p.id = t.id and t.first <> p.id;
+  return null;
+end
+$$;
+comment on function clash.place_pairs() is
+  'A new pair whose elements only got other ids is the pair they were before.';
+create trigger place_pairs after insert on clash.pairs referencing new table as added
+  for each statement execute function clash.place_pairs();
+
+create function core.components(elements bigint[])
+returns table (element_id bigint, root_id bigint, members bigint)
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  with recursive same as materialized (
+    select l.from_element as one, l.to_element as other
+      from core.links_on(elements) l where l.verdict = 'same'
     union
-    select l.to_element, l.from_element from core.links l where l.to_element is not null
-  ), reach (element_id) as (
+    select l.to_element, l.from_element from core.links_on(elements) l where l.verdict = 'same'
+  ), reach (element_id, member) as (
+    select t, t from unnest(elements) t
+    union
+    select r.element_id, s.other from reach r join same s on s.one = r.member
+  )
+  select r.element_id, min(r.member), count(*) from reach r group by r.element_id
+$$;
+comment on function core.components(bigint[]) is
+  'What is one thing by the statements in force on these elements; they must hold whole components.';
+
+create function clash.first_concerned(chain bigint, news jsonb) returns bigint
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  -- A statement "from became to" says nothing new about a run that held from, and not yet to.
+  with said as (
+    select row_number() over () as id, s.before, s.after
+      from jsonb_to_recordset(news) as s (before bigint[], after bigint[])
+  ), runs as (
+    select r.id as result_id, r.accepted, v.id as version_id, v.model_id, v.number,
+           v.inventoried_at is not null as known
+      from clash.results r join clash.coverage c on c.result_id = r.id
+      join core.model_versions v on v.id = c.model_version_id
+     where r.set_id = chain and r.state = 'finished' and r.set_version_id is not null
+     group by r.id, v.id
+  ), versions as (
+    select distinct version_id, model_id, number from runs where known
+  ), held as (
+    select v.version_id, count(distinct s.id) as whole
+      from said s cross join unnest(s.before) as b
+      join core.content k on k.element_id = b
+      join versions v on v.model_id = k.model_id and k.first_number <= v.number
+       and (k.last_number is null or k.last_number >= v.number)
+     group by v.version_id
+  ), arrived as (
+    select distinct v.version_id
+      from said s cross join unnest(s.after) as a
+      join core.content k on k.element_id = a
+      join versions v on v.model_id = k.model_id and k.first_number <= v.number
+       and (k.last_number is null or k.last_number >= v.number)
+  )
+  select min(q.accepted) from (
+    select r.accepted from runs r
+      left join held h on h.version_id = r.version_id
+      left join arrived a on a.version_id = r.version_id
+     group by r.result_id, r.accepted
+    having coalesce(max(h.whole), 0) < (select count(*) from said) or count(a.version_id) > 0) q
+$$;
+comment on function clash.first_concerned(bigint, jsonb) is
+  'The place of the first result of a chain on which new statements about elements may bear.';
+
+create function core.refresh_identities(changed bigint[]) returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  touched bigint[];
+  news jsonb;
+  chain record;
+begin
+  -- Nobody writes a chain meanwhile: their new pairs and these identities would miss each other.
+  perform 1 from clash.sets s
+    where s.project_id in (select e.project_id from core.elements e where e.id = any(changed))
+    order by s.id for no key update;
+
+  with fresh as (
+    update core.links l set applied_at = clock_timestamp()
+     where l.applied_at is null and (l.from_element = any(changed) or l.to_element = any(changed))
+    returning l.from_element, l.to_element
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+           'before', array(select core.kin(f.from_element)),
+           'after', case when f.to_element is null then array[]::bigint[]
+                         else array(select core.kin(f.to_element)) end)), '[]')
+    into news from fresh f;
+
+  -- Everything that is or was one thing with the changed elements.
+  with recursive reach (element_id) as (
     select unnest(changed)
     union
-    select n.other from reach r join neighbours n on n.one = r.element_id
+    select n.other from reach r cross join lateral (
+      select l.to_element as other from core.links l where l.from_element = r.element_id
+       and l.to_element is not null
+      union all
+      select l.from_element from core.links l where l.to_element = r.element_id) n
   )
   select array_agg(element_id) into touched from reach;
 
   delete from core.identities i where i.element_id = any(touched);
-  with recursive same (one, other) as (
-    select l.from_element, l.to_element from core.links_in_force() l
-     where l.verdict = 'same' and (l.from_element = any(touched) or l.to_element = any(touched))
-    union
-    select l.to_element, l.from_element from core.links_in_force() l
-     where l.verdict = 'same' and (l.from_element = any(touched) or l.to_element = any(touched))
-  ), reach (element_id, member) as (
-    select t, t from unnest(touched) t
-    union
-    select r.element_id, s.other from reach r join same s on s.one = r.member
-  ), rooted as (
-    select r.element_id, min(r.member) as root_id, count(*) as members from reach r group by r.element_id
-  )
   insert into core.identities (element_id, root_id, project_id)
   select x.element_id, x.root_id, e.project_id
-    from rooted x join core.elements e on e.id = x.element_id where x.members > 1;
+    from core.components(touched) x join core.elements e on e.id = x.element_id where x.members > 1;
 
   -- Pairs of the same two lasting elements in one set are one pair: the oldest.
   drop table if exists pg_temp.regrouped;
   create temporary table regrouped on commit drop as
   with affected as (
-    select p.id, p.set_id,
+    select p.id, p.set_id, p.identity_id as was,
            coalesce(ia.root_id, p.a_element) as ra, coalesce(ib.root_id, p.b_element) as rb
       from clash.pairs p
       left join core.identities ia on ia.element_id = p.a_element
       left join core.identities ib on ib.element_id = p.b_element
-     where p.a_element = any(touched) or p.b_element = any(touched)
+     where p.id in (select a.id from clash.pairs a where a.a_element = any(touched)
+                    union select b.id from clash.pairs b where b.b_element = any(touched))
   )
-  select a.id, a.set_id, nullif(min(a.id) over (partition by a.set_id, least(a.ra, a.rb),
+  select a.id, a.set_id, a.was, nullif(min(a.id) over (partition by a.set_id, least(a.ra, a.rb),
            greatest(a.ra, a.rb)), a.id) as identity_id
     from affected a;
-  delete from pg_temp.regrouped g using clash.pairs p
-    where p.id = g.id and p.identity_id is not distinct from g.identity_id;
-  update clash.pairs p set identity_id = g.identity_id from pg_temp.regrouped g where g.id = p.id;
+  update clash.pairs p set identity_id = g.identity_id
+    from pg_temp.regrouped g where g.id = p.id and g.identity_id is distinct from g.was;
+
   for chain in
-    select g.set_id, min(r.accepted) as start
-      from (select distinct set_id from pg_temp.regrouped) g
-      join clash.results r on r.set_id = g.set_id and r.state = 'finished'
-     group by g.set_id
+    select c.set_id, seen.first,
+           -- From where a statement bears on the pairs, or pairs became other pairs.
+           least(case when concerned.first > seen.first then concerned.first
+                      when concerned.first is not null then seen.first end,
+                 seen.regrouped) as start
+      from (select distinct set_id from pg_temp.regrouped) c
+      cross join lateral (
+        select min(r.accepted) as first,
+               min(r.accepted) filter (where g.identity_id is distinct from g.was) as regrouped
+          from pg_temp.regrouped g join clash.sightings s on s.pair_id = g.id
+          join clash.results r on r.id = s.result_id and r.state = 'finished'
+         where g.set_id = c.set_id) seen
+      cross join lateral (
+        select case when news <> '[]' then clash.first_concerned(c.set_id, news) end as first
+      ) concerned
+     order by c.set_id
   loop
-    perform 1 from clash.sets s where s.id = chain.set_id for update;
-    delete from clash.pair_states s where s.set_id = chain.set_id;
+    continue when chain.first is null or chain.start is null;
+    perform clash.rewind(chain.set_id, chain.start);
     perform clash.derive_from(chain.set_id, chain.start);
   end loop;
   drop table pg_temp.regrouped;
@@ -430,14 +614,57 @@ comment on function core.refresh_identities(bigint[]) is
 
 -- Verifying ----------------------------------------------------------------------------------------
 
+create function clash.verify_identities(chain bigint)
+returns table (what text, pair_id bigint, result_id bigint, stored text, derived text)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+declare
+  touched bigint[];
+begin
+  with recursive reach (element_id) as (
+    select e from clash.pairs p cross join lateral (values (p.a_element), (p.b_element)) x (e)
+     where p.set_id = chain
+    union
+    select n.other from reach r cross join lateral (
+      select l.to_element as other from core.links l where l.from_element = r.element_id
+       and l.to_element is not null
+      union all
+      select l.from_element from core.links l where l.to_element = r.element_id) n
+  )
+  select array_agg(element_id) into touched from reach;
+  return query
+  with components as materialized (
+    select x.* from core.components(coalesce(touched, '{}')) x
+  ), grouped as (
+    select p.id, p.identity_id,
+           nullif(min(p.id) over (partition by least(a.root_id, b.root_id),
+                                               greatest(a.root_id, b.root_id)), p.id) as first
+      from clash.pairs p
+      join components a on a.element_id = p.a_element
+      join components b on b.element_id = p.b_element
+     where p.set_id = chain
+  )
+  select 'element ' || c.element_id, null::bigint, null::bigint, i.root_id::text,
+         case when c.members > 1 then c.root_id::text end
+    from components c left join core.identities i on i.element_id = c.element_id
+   where i.root_id is distinct from case when c.members > 1 then c.root_id end
+  union all
+  select 'identity', g.id, null, g.identity_id::text, g.first::text
+    from grouped g where g.identity_id is distinct from g.first;
+end
+$$;
+comment on function clash.verify_identities(bigint) is
+  'Works out from the links alone what is one thing and lists every difference from what is stored.';
+
 create function clash.verify_chain(chain bigint)
 returns table (what text, pair_id bigint, result_id bigint, stored text, derived text)
-language plpgsql set search_path = '' as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
   start bigint := (select min(r.accepted) from clash.results r where r.set_id = chain);
 begin
-  perform 1 from clash.sets s where s.id = chain for update;
+  perform 1 from clash.sets s where s.id = chain for no key update;
+  return query select v.* from clash.verify_identities(chain) v;
   drop table if exists pg_temp.kept_changes;
   drop table if exists pg_temp.kept_counts;
   drop table if exists pg_temp.kept_states;
@@ -448,7 +675,7 @@ begin
   create temporary table kept_states on commit drop as
     select s.* from clash.pair_states s where s.set_id = chain;
   if start is not null then
-    delete from clash.pair_states s where s.set_id = chain;
+    perform clash.rewind(chain, start);
     perform clash.derive_from(chain, start);
   end if;
   return query
@@ -474,17 +701,22 @@ begin
            k.state || coalesce(': ' || k.reason, ''), s.state || coalesce(': ' || s.reason, '')
       from pg_temp.kept_states k
       full join (select s.* from clash.pair_states s where s.set_id = chain) s on s.pair_id = k.pair_id
-     where k is distinct from s;
+     where (k.pair_id, k.state, k.reason, k.since_result, k.first_result, k.last_seen)
+           is distinct from (s.pair_id, s.state, s.reason, s.since_result, s.first_result, s.last_seen);
+  drop table pg_temp.kept_changes;
+  drop table pg_temp.kept_counts;
+  drop table pg_temp.kept_states;
 end
 $$;
 comment on function clash.verify_chain(bigint) is
-  'Derives a chain''s states from nothing and lists every difference from what was stored.';
+  'Derives a chain''s states from nothing and lists every difference from what was stored. The states '
+  'are then the derived ones: roll back to leave them as they were.';
 
 -- Reading ------------------------------------------------------------------------------------------
 
 create function clash.state_at(result bigint)
 returns table (pair_id bigint, state text, reason text, since_result bigint)
-language sql stable set search_path = '' as $$
+language sql stable set search_path = pg_catalog, pg_temp as $$
   select distinct on (c.pair_id) c.pair_id, c.state, c.reason, c.result_id
     from clash.results here
     join clash.results r on r.set_id = here.set_id and r.accepted <= here.accepted
