@@ -118,47 +118,11 @@ comment on function public.unmatched_content(uuid, bigint) is
   'The elements of the version before (earlier) that are missing in a version, and those that are '
   'new in it: an element in both has kept its id.';
 
-create function core.derive_again(changed bigint[], version core.model_versions) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-  chain record;
-begin
-  for chain in
-    with members as (
-      select unnest(changed) as id
-      union
-      select o.element_id from core.identities i join core.identities o on o.root_id = i.root_id
-       where i.element_id = any(changed)
-    ), covering as (
-      select r.id, r.set_id, r.accepted
-        from core.model_versions v
-        join clash.coverage c on c.model_version_id = v.id
-        join clash.results r on r.id = c.result_id
-       where v.model_id = version.model_id and v.number >= version.number
-         and r.state = 'finished' and r.set_version_id is not null
-    )
-    select c.set_id, min(c.accepted) as start from covering c
-     where exists (select from members m join clash.pairs p on p.a_element = m.id
-                    where p.set_id = c.set_id)
-        or exists (select from members m join clash.pairs p on p.b_element = m.id
-                    where p.set_id = c.set_id)
-     group by c.set_id order by c.set_id
-  loop
-    perform 1 from clash.sets s where s.id = chain.set_id for update;
-    perform clash.derive_from(chain.set_id, chain.start);
-  end loop;
-end
-$$;
-comment on function core.derive_again(bigint[], core.model_versions) is
-  'Derives chains again from the first result that tested a version or a later one of its model: '
-  'a doubt that came or went changes states though no identity changed.';
-
 create function public.store_links(lease_token uuid, model_version bigint, previous bigint, rows jsonb)
 returns int language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   attempt core.attempts := core.live_attempt(lease_token);
   version core.model_versions := core.matchable_version(attempt, model_version);
-  before core.model_versions;
   stated int;
   changed bigint[];
 begin
@@ -166,7 +130,6 @@ begin
   if core.version_before(version.id) is distinct from previous then
     perform core.refuse('409', 'conflict', 'another version came in between: match again');
   end if;
-  select v.* into before from core.model_versions v where v.id = previous;
 
   drop table if exists pg_temp.statements;
   create temporary table statements on commit drop as
@@ -189,58 +152,65 @@ begin
     perform core.refuse('422', 'request-invalid', 'a statement is about elements of other versions');
   end if;
 
-  with in_force as (
-    select distinct on (l.from_element, l.to_element) l.*
-      from (select o.* from core.links o join pg_temp.statements s on s.from_element = o.from_element
-            union
-            select o.* from core.links o join pg_temp.statements s on s.to_element = o.to_element
-            union
-            select o.* from core.links o where o.model_version_id = version.id) l
-     order by l.from_element, l.to_element, l.id desc
-  ), fresh as (
-    -- Never over a person, and nothing that holds already.
-    select s.* from pg_temp.statements s
-     where not exists (
-             select from in_force f where f.from_element = s.from_element
-                and f.to_element is not distinct from s.to_element
-                and (f.method = 'person' or (f.verdict = s.verdict and f.method = s.method)))
-       and not exists (
-             select from in_force f where f.method = 'person' and f.verdict = 'same'
-                and (f.to_element = s.to_element or (f.from_element = s.from_element
-                     and f.model_version_id = version.id)))
-  ), withdrawn as (
-    -- What was said about this version from one that is no longer the one before it.
-    select f.from_element, f.to_element from in_force f
+  drop table if exists pg_temp.standing;
+  create temporary table standing on commit drop as
+  select distinct on (least(l.from_element, l.to_element), greatest(l.from_element, l.to_element)) l.*
+    from (select o.* from core.links o join pg_temp.statements s on s.from_element = o.from_element
+          union
+          select o.* from core.links o join pg_temp.statements s on s.to_element = o.to_element
+          union
+          select o.* from core.links o where o.model_version_id = version.id) l
+   order by least(l.from_element, l.to_element), greatest(l.from_element, l.to_element), l.id desc;
+
+  -- What was said about this version and is not said any more: first, since any later statement
+  -- that is no doubt ends a doubt about nobody in particular.
+  with withdrawn as (
+    insert into core.links (project_id, from_element, to_element, model_version_id, verdict, method,
+                            confidence, note)
+    select version.project_id, f.from_element, f.to_element, version.id, 'different', f.method, 0,
+           'withdrawn: matched again with another version before it'
+      from pg_temp.standing f
       join core.elements e on e.id = f.from_element and e.model_id = version.model_id
      where f.model_version_id = version.id and f.method in ('content', 'nearest')
        and f.verdict <> 'different'
        and not exists (select from pg_temp.statements s where s.from_element = f.from_element
                           and s.to_element is not distinct from f.to_element)
-  ), told as (
-    insert into core.links (project_id, from_element, to_element, model_version_id, verdict, method,
-                            confidence, note)
-    select version.project_id, f.from_element, f.to_element, version.id, f.verdict, f.method,
-           f.confidence, null from fresh f
-    union all
-    select version.project_id, w.from_element, w.to_element, version.id, 'different', 'nearest', 0,
-           'withdrawn: matched again with another version before it' from withdrawn w
     returning from_element, to_element
   )
-  select count(*), array_agg(distinct x.element) filter (where x.element is not null)
-    into stated, changed
-    from told t cross join lateral (values (t.from_element), (t.to_element)) as x (element);
+  select count(*), coalesce(array_agg(w.from_element) || array_agg(w.to_element), '{}')
+    into stated, changed from withdrawn w;
 
-  update core.model_versions v set matched_at = now(), matched_with = previous where v.id = version.id;
+  -- Never over a person, and nothing that holds already.
+  with told as (
+    insert into core.links (project_id, from_element, to_element, model_version_id, verdict, method,
+                            confidence)
+    select version.project_id, s.from_element, s.to_element, version.id, s.verdict, s.method,
+           s.confidence
+      from pg_temp.statements s
+     where not exists (
+             select from pg_temp.standing f where f.from_element = s.from_element
+                and f.to_element is not distinct from s.to_element
+                and (f.method = 'person' or (f.verdict = s.verdict and f.method = s.method)))
+       and not exists (
+             select from pg_temp.standing f where f.method = 'person' and f.verdict = 'same'
+                and f.to_element = s.to_element)
+       and not exists (
+             select from pg_temp.standing f where f.method = 'person' and f.verdict = 'same'
+                and f.from_element = s.from_element and f.model_version_id = version.id)
+    returning from_element, to_element
+  )
+  select stated + count(*), changed || coalesce(array_agg(t.from_element) || array_agg(t.to_element), '{}')
+    into stated, changed from told t;
   drop table pg_temp.statements;
-  if changed is not null then
-    perform core.refresh_identities(changed);
+  drop table pg_temp.standing;
+
+  if stated > 0 then
+    perform core.refresh_identities(array(
+      select distinct c from unnest(changed) c where c is not null));
   end if;
-  -- Elements whose absence in this version said nothing until now.
-  perform core.derive_again(coalesce(changed, '{}') || case when version.matched_at is null
-    then array(select c.element_id from core.content c
-                where c.model_id = version.model_id and c.first_number <= before.number
-                  and c.last_number = before.number) else '{}' end, version);
-  return coalesce(stated / 2, 0);
+  -- Results on a version that was not matched until now are judged again by a trigger.
+  update core.model_versions v set matched_at = now(), matched_with = previous where v.id = version.id;
+  return stated;
 end
 $$;
 comment on function public.store_links(uuid, bigint, bigint, jsonb) is
@@ -248,12 +218,16 @@ comment on function public.store_links(uuid, bigint, bigint, jsonb) is
 
 create function core.open_doubts(project bigint) returns setof core.links
 language sql stable set search_path = pg_catalog, pg_temp as $$
-  select l.* from core.links_in_force() l
-   where l.project_id = project and l.verdict = 'doubtful'
-     and not exists (select from core.links later
-                      where later.from_element = l.from_element and later.id > l.id
-                        and ((l.to_element is null and later.verdict <> 'doubtful')
-                             or (later.verdict = 'same' and later.model_version_id = l.model_version_id)))
+  -- As core.in_doubt sees it: who surely is somebody is not in doubt any more.
+  with said as materialized (
+    select l.* from core.links_in_force() l where l.project_id = project
+  )
+  select d.* from said d
+   where d.verdict = 'doubtful'
+     and not exists (select from said s where s.from_element = d.from_element and s.verdict = 'same')
+     and (d.to_element is not null
+          or not exists (select from said s where s.from_element = d.from_element and s.id > d.id
+                            and s.verdict <> 'doubtful'))
 $$;
 comment on function core.open_doubts(bigint) is 'Doubtful statements of a project that nobody settled.';
 
@@ -292,10 +266,6 @@ begin
     select w.id from core.content c
       join core.model_versions w on w.model_id = c.model_id and w.number >= c.first_number
      where c.element_id = coalesce(new.id, old.id) order by w.number limit 1));
-  insert into core.links (project_id, from_element, to_element, model_version_id, verdict, method,
-                          confidence, decided_by, note)
-  values (old.project_id, old.id, new.id, version.id, verdict, 'person', 1, decided_by, note)
-  returning id into made;
   if verdict = 'same' then
     -- It is this one, hence no other one of that version.
     insert into core.links (project_id, from_element, to_element, model_version_id, verdict, method,
@@ -306,8 +276,11 @@ begin
      where l.from_element = old.id and l.verdict = 'doubtful' and l.to_element is distinct from new.id
        and l.model_version_id = version.id;
   end if;
+  insert into core.links (project_id, from_element, to_element, model_version_id, verdict, method,
+                          confidence, decided_by, note)
+  values (old.project_id, old.id, new.id, version.id, verdict, 'person', 1, decided_by, note)
+  returning id into made;
   perform core.refresh_identities(array_remove(array[old.id, new.id], null));
-  perform core.derive_again(array_remove(array[old.id, new.id], null), version);
   return made;
 end
 $$;
