@@ -136,6 +136,7 @@ begin
   select r."from" as from_element, r."to" as to_element, r.verdict, r.method, r.confidence
     from jsonb_to_recordset(rows) as r (
       "from" bigint, "to" bigint, verdict text, method text, confidence double precision);
+  analyze pg_temp.statements;
   if exists (
        select from pg_temp.statements s
         where s.method not in ('content', 'nearest', 'moved') or s.verdict not in ('same', 'doubtful')
