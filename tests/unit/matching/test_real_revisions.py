@@ -44,7 +44,7 @@ def corners(file: ifcopenshell.file) -> dict[str, Corners]:
 
 def apart(one: Corners, other: Corners) -> float:
     """The largest distance from a vertex of either to the nearest of the other, metres."""
-    there, back = cKDTree(one).query(other)[0], cKDTree(other).query(one)[0]
+    there, back = (np.asarray(cKDTree(a).query(b)[0]) for a, b in ((one, other), (other, one)))
     return float(max(there.max(), back.max()))
 
 
