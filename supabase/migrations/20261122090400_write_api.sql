@@ -377,7 +377,10 @@ begin
         from jsonb_to_recordset(rows) as r (ref int, input text, global_id text, n int)
         join core.job_inputs i on i.job_id = result.job_id and i.name = r.input
         join core.model_versions v on v.id = i.model_version_id
-        join core.elements e on e.model_id = v.model_id and e.global_id = r.global_id and e.n = r.n
+        -- Looked up one by one: elements just stored have no statistics yet to plan a join by.
+        cross join lateral (
+          select x.id from core.elements x
+           where x.model_id = v.model_id and x.global_id = r.global_id and x.n = r.n offset 0) e
       on conflict do nothing;
       perform clash.require_known(result, array(
         select r.ref from jsonb_to_recordset(rows) as r (ref int)));
@@ -410,9 +413,11 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   stranger int;
 begin
-  select r.ref into stranger from unnest(refs) as r (ref)
-   where not exists (select from clash.result_elements e
-                      where e.result_id = result.id and e.ref = r.ref) limit 1;
+  -- A set operation: without statistics on rows just written a join would compare all with all.
+  select x.ref into stranger from (
+    select r.ref from unnest(refs) as r (ref)
+    except
+    select e.ref from clash.result_elements e where e.result_id = result.id) x limit 1;
   if found then
     perform core.refuse('422', 'request-invalid',
       format('element %s is in no inventory of the job''s inputs', coalesce(stranger::text, 'null')));

@@ -10,14 +10,16 @@ from typing import Any, Literal
 from ifcbase import samples
 from ifcbase.cli import context, waiting
 from ifcbase.cli.output import console, table
+from ifcbase.cli.pairs import pairs_table
 from ifcbase.cli.processes import Workers
-from ifcbase.cli.results import contacts_table, coverage_table
+from ifcbase.cli.results import coverage_table
+from ifcbase.cli.sets import STATES
 from ifcbase.errors import ComputeError
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.submit import Given, submit
-from ifcbase.ledger import reading
+from ifcbase.ledger import chains, reading
 from ifcbase.ledger.connect import connect
 from ifcbase.settings import Settings, load_settings
 
@@ -26,6 +28,9 @@ PAIRS = [
     ("Architecture", "Structure"),
     ("Structure", "Services"),
 ]
+
+#: How many pairs are listed of each kind.
+SHOWN = 12
 
 
 def demo() -> None:
@@ -104,43 +109,42 @@ def _wait(
     found = {}
     for each in job["outcome"]["sets"]:
         header = reading.show_result(connection, job["project"], each["id"])
-        found[header["set"]] = header
+        found[header["set"]] = header | {"project": job["project"]}
     return found
 
 
 def _show(connection: Connection, results: dict[str, dict[str, dict[str, Any]]]) -> None:
     out = console()
-    rows = []
-    appeared: list[dict[str, Any]] = []
-    gone: list[dict[str, Any]] = []
+    rows: list[tuple[Any, ...]] = []
+    pairs: list[dict[str, Any]] = []
     for name, before in results["A"].items():
         after = results["B"][name]
-        old, new = (reading.pairs_of(connection, each["id"]) for each in (before, after))
-        appeared += reading.contacts(connection, after["id"], pairs=sorted(new - old))
-        gone += reading.contacts(connection, before["id"], pairs=sorted(old - new))
+        chosen = chains.set_named(connection, after["project"], name)["id"]
+        counts = {each["result_id"]: each for each in chains.trend(connection, chosen)}
+        pairs += chains.list_pairs(connection, chosen)
         for revision, each in (("A", before), ("B", after)):
             tested = sum(side["tested"] for side in each["sides"])
             selected = sum(side["selected"] for side in each["sides"])
             rows.append(
                 (each["id"], name, revision, each["clash_count"], each["verdict"],
-                 f"{tested} of {selected}",
-                 f"{len(new - old)} new, {len(old - new)} gone" if revision == "B" else "")
+                 f"{tested} of {selected}", *(counts[each["id"]][state] for state in STATES))
             )  # fmt: skip
+    columns = ["result", "clash set", "revision", "clashes", "verdict", "elements tested", *STATES]
+    right = ["result", "clashes", *STATES]
     out.print()
-    columns = [
-        "result",
-        "clash set",
-        "revision",
-        "clashes",
-        "verdict",
-        "elements tested",
-        "against A",
-    ]
-    out.print(table("Results of both revisions", columns, rows, right=["result", "clashes"]))
-    out.print()
-    out.print(contacts_table(f"Appeared in revision B ({len(appeared)})", appeared))
-    out.print()
-    out.print(contacts_table(f"Disappeared since revision A ({len(gone)})", gone))
+    out.print(table("Results of both revisions", columns, rows, right=right))
+    for title, states in (
+        ("New in revision B", {"new", "reopened"}),
+        ("Solved since revision A", {"resolved"}),
+        ("Gone with an element", {"removed"}),
+        ("Not tested in revision B", {"untested"}),
+    ):
+        chosen_pairs = [pair for pair in pairs if pair["state"] in states]
+        if chosen_pairs:
+            out.print()
+            out.print(pairs_table(f"{title} ({len(chosen_pairs)})", chosen_pairs[:SHOWN]))
+            if len(chosen_pairs) > SHOWN:
+                out.print(f"… and {len(chosen_pairs) - SHOWN} more")
     out.print()
     last = results["B"][f"{PAIRS[0][0]} vs {PAIRS[0][1]}"]
     out.print(coverage_table(last["sides"]))
@@ -154,5 +158,6 @@ def _where(settings: Settings, seconds: float) -> None:
     out.print('    verdict, original_clash_id from public.clash_results order by id"', markup=False)
     out.print("  .venv/bin/ifcbase results list        the same as a table")
     out.print("  .venv/bin/ifcbase results show ID     one result with its clashes and coverage")
+    out.print("  .venv/bin/ifcbase pairs list          clashes as lasting things, to decide about")
     out.print("  .venv/bin/ifcbase db stop             stop Postgres;  make up  starts all of it")
     out.print(f"Files, logs and data are in {settings.home}", markup=False)

@@ -10,7 +10,24 @@ from typing import Annotated
 import typer
 
 from ifcbase import __version__
-from ifcbase.cli import clash, config, db, demo, jobs, links, results, up, worker
+from ifcbase.cli import (
+    clash,
+    compare,
+    config,
+    db,
+    decide,
+    demo,
+    jobs,
+    ledger,
+    links,
+    pairs,
+    plan,
+    results,
+    sets,
+    trend,
+    up,
+    worker,
+)
 from ifcbase.cli.output import errors_console, wants_json
 from ifcbase.errors import IfcbaseError
 
@@ -27,9 +44,16 @@ app.command("clash")(clash.clash)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("worker")(worker.worker)
+app.command("compare")(compare.compare)
+app.command("decide")(decide.decide)
+app.command("plan")(plan.plan)
+app.command("trend")(trend.trend)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
 app.add_typer(links.app, name="links")
+app.add_typer(sets.app, name="sets")
+app.add_typer(pairs.app, name="pairs")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 

@@ -245,14 +245,14 @@ class Chain:
         )
         return f"{state}: {reason}" if reason else str(state)
 
-    def states(self) -> dict[int, str]:
+    def states(self) -> dict[str, int]:
         """How many pairs are in each state."""
         return dict(
             self.world.sql(
                 "select state, count(*) from clash.pair_states where set_id = %s group by 1",
                 self.id,
             )
-        )  # type: ignore[arg-type]
+        )
 
     def differences(self) -> list[tuple[Any, ...]]:
         """What verifying the chain finds."""

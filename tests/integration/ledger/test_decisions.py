@@ -257,9 +257,9 @@ def test_the_later_run_agrees_with_the_plan(chain: Chain) -> None:
 
 def test_a_planned_tolerance_is_what_the_later_run_finds(chain: Chain) -> None:
     result = chain.run([at(ONE, 0.02), at(TWO, 0.2)])
-    plan = dict(
+    plan: dict[int, str] = dict(
         chain.world.sql("select pair_id, outcome from clash.plan_tolerance(%s, 0.05)", result)
-    )  # type: ignore[arg-type]
+    )
     assert plan == {chain.pair_id(ONE): "no longer reported", chain.pair_id(TWO): "stays"}
     chain.run([at(TWO, 0.2)], tolerance=0.05)
     assert chain.state(ONE) == "untested: definition changed"

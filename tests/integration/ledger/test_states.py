@@ -311,8 +311,8 @@ def test_a_document_of_somebody_else_does_not_disturb_the_chain(chain: Chain) ->
         ("delete from clash.state_changes where state = 'new'", {"change"}),
         ("update clash.state_counts set pairs = pairs + 1", {"count"}),
         ("update clash.pair_states set last_seen = first_result", {"state"}),
-        ("update clash.pairs set identity_id = (select min(id) from clash.pairs) "
-         "where id = (select max(id) from clash.pairs)", {"identity", "change", "state", "count"}),
+        (("update clash.pairs set identity_id = (select min(id) from clash.pairs) "
+          "where id = (select max(id) from clash.pairs)"), {"identity", "change", "state", "count"}),
     ],
     ids=["state", "change", "count", "last-seen", "identity"],
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -20,9 +19,12 @@ from hypothesis.stateful import (
 )
 
 from ifcbase.ledger.postgres import PostgresLedger
+from tests.integration.ledger.chain_fixtures import chain
 from tests.integration.ledger.chains import Accepted, Chain, Clash, Pair, Spec, Thing
 from tests.integration.ledger.truth import Done, Key, State, Truth
 from tests.integration.world import World
+
+__all__ = ["chain"]
 
 NAMES = {"arc": ["a1", "a2", "a3", "a4"], "mep": ["b1", "b2", "b3"], "str": ["c1", "c2"]}
 THINGS = [(model, name) for model, names in NAMES.items() for name in names]
@@ -182,26 +184,19 @@ class History(RuleBasedStateMachine):
             assert counted <= results
 
 
-@contextmanager
-def machine(world: World, ledger: PostgresLedger) -> Iterator[type[History]]:
-    """The machine on a database; every example has models and a clash set of its own."""
-    yield type("BoundHistory", (History,), {
-        "world": world, "ledger": ledger, "numbers": itertools.count(1)})  # fmt: skip
-
-
 @pytest.mark.timeout(240)
-def test_any_history_ends_in_the_states_the_truth_knows(
-    world: World, store: PostgresLedger
-) -> None:
-    with machine(world, store) as bound:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
-            bound,
-            settings=settings(
-                max_examples=25,
-                stateful_step_count=14,
-                deadline=None,
-                derandomize=True,
-                database=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+def test_any_history_ends_in_the_states_the_truth_knows(chain: Chain) -> None:
+    """Every example has models and a clash set of its own in the one database."""
+    about = {"world": chain.world, "ledger": chain.ledger, "numbers": itertools.count(1)}
+    bound = type("BoundHistory", (History,), about)
+    run_state_machine_as_test(
+        bound,
+        settings=settings(
+            max_examples=40,
+            stateful_step_count=14,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

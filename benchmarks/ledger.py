@@ -1,0 +1,223 @@
+"""Speed of the ledger on 200 results of one clash set with 10 000 sightings each.
+
+`python -m benchmarks.ledger DSN [RESULTS] [SIGHTINGS]` fills the migrated, empty database DSN
+through the same functions workers use and prints what it measured beside its target. Exits with 1
+if a target is missed or a plan scans all sightings.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any, LiteralString
+
+import numpy as np
+import psycopg
+from psycopg.types.json import Jsonb
+
+from ifcbase.ifc.inventory import Element, Inventory
+from ifcbase.ledger.interface import Columns
+from ifcbase.ledger.postgres import PostgresLedger
+
+ELEMENTS = 8_000
+#: Share of pairs that change from one result to the next.
+CHURN = 0.01
+MODELS = ("arc", "mep")
+DEFINITION = {"mode": "intersection", "tolerance": 0.01, "include_related": False}
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+def submit(connection: Connection, revision: int) -> str:
+    """Accept a job on the models' one version; later revisions only change what clashes."""
+    inputs = []
+    for model in MODELS:
+        digest = hashlib.sha256(model.encode()).hexdigest()
+        connection.execute("select core.add_file(1, %s, 1, %s)", (digest, model))
+        row = connection.execute(
+            "select model_version_id from core.add_model_version(1, %s, %s, %s)",
+            (model, digest, f"{model}.ifc"),
+        ).fetchone()
+        assert row is not None
+        inputs.append({"name": f"{model}.ifc", "sha256": digest, "model_version_id": row[0]})
+    made = connection.execute(
+        "select job_id from core.accept_job(1, 'clash', %s, %s, 600, 512, 1)",
+        (Jsonb({"revision": revision}), Jsonb(inputs)),
+    ).fetchone()
+    assert made is not None
+    return str(made[0])
+
+
+def pairs_of_revisions(sightings: int) -> Iterator[np.ndarray[Any, Any]]:
+    """Pairs as numbers: each revision loses some at random and finds as many new ones."""
+    random = np.random.default_rng(7)
+    count = int(sightings * CHURN)
+    present = random.choice(ELEMENTS * ELEMENTS, sightings, replace=False)
+    while True:
+        yield present
+        stay = random.choice(present, sightings - count, replace=False)
+        fresh = random.choice(ELEMENTS * ELEMENTS, count * 2, replace=False)
+        fresh = np.setdiff1d(fresh, stay)[:count]
+        present = np.concatenate([stay, fresh])
+
+
+def columns_of(pairs: np.ndarray[Any, Any]) -> Columns:
+    """The sightings of a result."""
+    n = len(pairs)
+    random = np.random.default_rng(int(pairs[0]))
+    spots = random.random((6, n)) * 100
+    return {
+        "a": (pairs // ELEMENTS).astype(np.int32),
+        "b": (pairs % ELEMENTS + ELEMENTS).astype(np.int32),
+        "a_position": np.zeros(n, np.int16), "b_position": np.ones(n, np.int16),
+        "kind": np.full(n, 3, np.uint8), "measured": np.full(n, 2, np.uint8),
+        "distance": random.random(n) / 10,
+        "p1x": spots[0], "p1y": spots[1], "p1z": spots[2],
+        "p2x": spots[3], "p2y": spots[4], "p2z": spots[5],
+        "smart_group": np.full(n, -1, np.int32),
+    }  # fmt: skip
+
+
+def store(ledger: PostgresLedger, job: str, pairs: np.ndarray[Any, Any]) -> tuple[int, float]:
+    """Write one result; gives it and the seconds of the part that finishes it."""
+    attempt = ledger.start_attempt(job, worker="bench", host="bench", lease_s=600)
+    assert attempt is not None
+    with ledger.writing(attempt.token) as writer:
+        for given in attempt.inputs:
+            if not given.inventoried and given.model_version_id is not None:
+                elements = tuple(
+                    Element(i + 1, f"{given.name}{i}", 0, "IfcWall", None, "G", True, True)
+                    for i in range(ELEMENTS)
+                )
+                writer.inventory(given.model_version_id, Inventory("IFC4", 1.0, elements, 0))
+        result = writer.open_result(
+            {
+                "set": "bench", "definition": DEFINITION, "definition_hash": "0" * 64,
+                "settings": DEFINITION, "output_filename": "out.json",
+            }
+        )  # fmt: skip
+        writer.append_rows(
+            result,
+            "coverage",
+            [
+                {
+                    "position": i, "side": "ab"[i], "input": f"{model}.ifc", "mode": "a",
+                    "selector": None, "selected": ELEMENTS, "tested": ELEMENTS, "left_out": {},
+                }
+                for i, model in enumerate(MODELS)
+            ],
+        )  # fmt: skip
+        writer.append_rows(
+            result,
+            "elements",
+            [
+                {"ref": i + offset, "input": f"{m}.ifc", "global_id": f"{m}.ifc{i}", "n": 0}
+                for offset, m in ((0, MODELS[0]), (ELEMENTS, MODELS[1]))
+                for i in range(ELEMENTS)
+            ],
+        )
+        began = time.perf_counter()
+        writer.append_sightings(result, columns_of(pairs))
+        footer = {
+            "clash_count": len(pairs), "verdict": "found", "coverage": 1.0, "warnings": [],
+            "engine": {"measure_version": "1"},
+        }  # fmt: skip
+        result = writer.finish_result(result, footer)
+        took = time.perf_counter() - began
+        writer.finish_job({}, {})
+    return result, took
+
+
+Q: dict[str, tuple[float, LiteralString]] = {
+    "all clashes of one element over all results": (
+        0.005,
+        "select s.* from clash.pairs p join clash.sightings s on s.pair_id = p.id "
+        "where p.id in (select id from clash.pairs where a_element = %(element)s "
+        "union select id from clash.pairs where b_element = %(element)s)",
+    ),
+    "comparing two results": (0.020, "select * from clash.compare(%(before)s, %(last)s)"),
+    "states of a whole set": (
+        0.100,
+        "select pair_id, state, reason, since_result from clash.pair_states where set_id = %(set)s",
+    ),
+    "review states of a whole set": (0.300, "select * from core.review_states(%(set)s)"),
+    "trend of all results": (
+        0.050,
+        "select * from clash.trend where set_id = %(set)s order by accepted",
+    ),
+}
+
+
+def measure(connection: Connection, query: LiteralString, parameters: dict[str, int]) -> float:
+    """The best of five, in the server."""
+    best = 1e9
+    for _ in range(5):
+        row = connection.execute(b"explain (analyze, timing off, format json) " + query.encode(),
+                                 parameters).fetchone()  # fmt: skip
+        assert row is not None
+        best = min(best, row[0][0]["Execution Time"] / 1000)
+    return best
+
+
+def scans(connection: Connection, query: LiteralString, parameters: dict[str, int]) -> set[str]:
+    """Tables that a query reads from end to end."""
+    row = connection.execute(b"explain (format json) " + query.encode(), parameters).fetchone()
+    assert row is not None
+    found: set[str] = set()
+
+    def walk(node: dict[str, Any]) -> None:
+        if node["Node Type"] == "Seq Scan":
+            found.add(node["Relation Name"])
+        for child in node.get("Plans", []):
+            walk(child)
+
+    walk(row[0][0]["Plan"])
+    return found
+
+
+def main(dsn: str, results: int = 200, sightings: int = 10_000) -> int:
+    """Fill, measure, print. Gives the exit code."""
+    ledger = PostgresLedger(dsn)
+    finishing: list[float] = []
+    ids: list[int] = []
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for revision, pairs in zip(range(results), pairs_of_revisions(sightings), strict=False):
+            result, took = store(ledger, submit(connection, revision), pairs)
+            ids.append(result)
+            finishing.append(took)
+            if revision == 0:
+                connection.execute("update core.model_versions set matched_at = now()")
+        connection.execute("vacuum analyze")
+        disk = connection.execute(
+            "select sum(pg_total_relation_size(c.oid)) from pg_class c "
+            "where c.relnamespace = 'clash'::regnamespace and c.relkind = 'r'"
+        ).fetchone()
+        chosen = connection.execute(
+            "select set_id, (select min(a_element) from clash.pairs) from clash.results limit 1"
+        ).fetchone()
+        assert disk is not None
+        assert chosen is not None
+        parameters = {
+            "set": chosen[0], "element": chosen[1], "before": ids[-min(8, len(ids))], "last": ids[-1],
+        }  # fmt: skip
+        found = {}
+        for name, (target, query) in Q.items():
+            found[name] = (measure(connection, query, parameters), target)
+        scanned = {n: scans(connection, q, parameters) & {"sightings"} for n, (_, q) in Q.items()}
+    ledger.close()
+    found["finishing one more result"] = (float(np.median(finishing[-5:])), 1.0)
+    missed = [name for name, (took, target) in found.items() if took > target]
+    for name, (took, target) in found.items():
+        print(f"{name:48} {took * 1000:9.1f} ms   target {target * 1000:6.0f} ms")
+    megabytes = float(disk[0]) / 1e6
+    allowed = 350 * results * sightings / 2e6
+    print(f"{'disk of the schema clash':48} {megabytes:9.1f} MB   target {allowed:6.0f} MB")
+    print(json.dumps({"missed": missed, "scans": {k: sorted(v) for k, v in scanned.items() if v}}))
+    return int(bool(missed) or megabytes > allowed or any(scanned.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], *(int(each) for each in sys.argv[2:])))

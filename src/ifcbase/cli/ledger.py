@@ -1,0 +1,55 @@
+"""`ifcbase ledger`: does what is stored follow from what was seen?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ifcbase.cli import context
+from ifcbase.cli.output import JsonOption, console, counted, print_json, table
+from ifcbase.ledger import chains
+
+app = typer.Typer(help="The ledger itself: verify.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """The ledger itself."""
+
+
+@app.command("verify")
+def verify(
+    clash_set: Annotated[str | None, typer.Option("--set", help="Only this clash set.")] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Keep the derived states instead of the stored.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many differences to list.")] = 50,
+    project: Annotated[str | None, typer.Option(help="Project.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Derive all states anew from sightings, coverage and links.
+
+    Exit code: 0 they agree with what is stored, 2 they differ.
+    """
+    with context.ledger_connection() as (settings, connection):
+        name = project or settings.project
+        sets = (
+            [chains.set_named(connection, name, clash_set)]
+            if clash_set
+            else chains.list_sets(connection, name)
+        )
+        found = [
+            {"set": each["set"], **row}
+            for each in sets
+            for row in chains.verify(connection, each["id"], repair=repair)
+        ]
+    if as_json:
+        print_json({"sets": len(sets), "differences": found})
+    elif found:
+        columns = ["set", "what", "pair_id", "result_id", "stored", "derived"]
+        rows = [tuple(row[column] for column in columns) for row in found[:limit]]
+        console().print(table(counted(len(found), "difference"), columns, rows))
+    else:
+        console().print(f"{counted(len(sets), 'clash set')} verified: stored and derived agree")
+    raise typer.Exit(2 if found else 0)

@@ -1,0 +1,99 @@
+"""`ifcbase pairs`: clashes as lasting things."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from ifcbase.cli import context
+from ifcbase.cli.output import JsonOption, console, millimetres, print_json, table, when
+from ifcbase.ledger import chains
+
+app = typer.Typer(help="Pairs: list, show.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    clash_set: Annotated[str | None, typer.Option("--set", help="Only this clash set.")] = None,
+    state: Annotated[
+        str | None,
+        typer.Option(help="new, persisting, reopened, resolved, removed or untested."),
+    ] = None,
+    review: Annotated[str | None, typer.Option(help="open, reviewed, approved or ignored.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most, of each set.")] = 50,
+    project: Annotated[str | None, typer.Option(help="Project.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pairs with what the machine knows and what people decided."""
+    with context.ledger_connection() as (settings, connection):
+        name = project or settings.project
+        sets = (
+            [chains.set_named(connection, name, clash_set)]
+            if clash_set
+            else chains.list_sets(connection, name)
+        )
+        found = [
+            pair
+            for each in sets
+            for pair in chains.list_pairs(
+                connection, each["id"], state=state, review=review, limit=limit
+            )
+        ]
+    if as_json:
+        print_json(found)
+        return
+    console().print(pairs_table("Pairs", found))
+
+
+def pairs_table(title: str, pairs: list[dict[str, Any]]) -> Any:
+    """Pairs in one line each."""
+    rows = [
+        (
+            p["pair_id"],
+            p["set"],
+            p["state"] + (f": {p['reason']}" if p["reason"] else ""),
+            p["review"] + (f": {p['review_reason']}" if p["review_reason"] else "")
+            + (" (rule)" if p["by_rule"] else ""),
+            p["kind"],
+            "" if p["distance"] is None else millimetres(p["distance"]),
+            f"{p['one_class'] or ''} {p['one_global_id']}".strip(),
+            f"{p['other_class'] or ''} {p['other_global_id']}".strip(),
+            p["assigned_to"],
+        )
+        for p in pairs
+    ]  # fmt: skip
+    columns = ["pair", "clash set", "state", "review", "kind", "distance", "one", "other", "owner"]
+    return table(title, columns, rows, right=["pair", "distance"])
+
+
+@app.command("show")
+def show(
+    pair: Annotated[int, typer.Argument(help="Number of the pair.")],
+    project: Annotated[str | None, typer.Option(help="Project.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """One pair: every change of its state, every sighting, every decision."""
+    with context.ledger_connection() as (settings, connection):
+        found = chains.show_pair(connection, project or settings.project, pair)
+    if as_json:
+        print_json(found)
+        return
+    out = console()
+    out.print(pairs_table(f"Pair {found['pair_id']}", [found]))
+    if found["remeasured"]:
+        change = millimetres(found["difference"])
+        out.print(f"measured in another way since it was approved: {change} difference")
+    history = [(h["result_id"], when(h["finished_at"]), h["state"], h["reason"])
+               for h in found["history"]]  # fmt: skip
+    out.print(table("States", ["result", "finished", "state", "reason"], history))
+    seen = [(s["result_id"], when(s["finished_at"]), s["kind"], millimetres(s["distance"]))
+            for s in found["sightings"]]  # fmt: skip
+    out.print(table("Sightings", ["result", "finished", "kind", "distance"], seen))
+    if found["decisions"]:
+        rows = [
+            (when(d["created_at"]), d["action"], d["reason"] or d["assigned_to"] or d["due"],
+             d["comment"], f"rule {d['rule']}" if d["rule"] else d["decided_by"])
+            for d in found["decisions"]
+        ]  # fmt: skip
+        out.print(table("Decisions", ["when", "what", "", "comment", "by"], rows))

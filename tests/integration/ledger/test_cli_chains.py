@@ -1,0 +1,131 @@
+"""The commands on sets and pairs, on a real chain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ifcbase.cli import trend
+from ifcbase.cli.compare import seconds
+from ifcbase.cli.main import app
+from ifcbase.errors import IfcbaseError, NotFound, RequestInvalid
+from ifcbase.settings import get_settings
+from tests.integration.ledger.chain_fixtures import chain
+from tests.integration.ledger.chains import Chain, Clash, pair
+
+__all__ = ["chain"]
+
+ONE, TWO, THREE = "arc/w1 mep/p1", "arc/w2 mep/p2", "arc/w3 mep/p3"
+
+
+@pytest.fixture
+def told(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chain]:
+    """Three results: one clash resolved, one persisting and deeper, one new."""
+    monkeypatch.setenv("DATABASE_URL", chain.world.dsn)
+    get_settings.cache_clear()
+    chain.run([ONE, Clash(pair(TWO), 0.02)])
+    chain.run([ONE, Clash(pair(TWO), 0.02)])
+    chain.run([Clash(pair(TWO), 0.04), THREE])
+    yield chain
+    get_settings.cache_clear()
+
+
+def run(*words: str | int) -> Result:
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
+
+
+def read(*words: str | int) -> Any:
+    return json.loads(run(*words, "--json").stdout)
+
+
+def test_sets_say_where_they_stand(told: Chain) -> None:
+    (found,) = read("sets", "list")
+    assert (found["set"], found["results"], found["new"], found["resolved"]) == (told.name, 3, 1, 1)
+    shown = run("sets", "show", told.name).stdout
+    assert "1 new, 1 persisting, 1 resolved" in shown
+    with pytest.raises(NotFound):
+        run("sets", "show", "nobody")
+
+
+def test_pairs_are_listed_by_state_and_shown_with_their_history(told: Chain) -> None:
+    (found,) = read("pairs", "list", "--state", "resolved")
+    assert found["pair_id"] == told.pair_id(ONE)
+    assert len(read("pairs", "list", "--set", told.name, "--review", "open")) == 3
+    shown = read("pairs", "show", told.pair_id(ONE))
+    assert [each["state"] for each in shown["history"]] == ["new", "persisting", "resolved"]
+    assert len(shown["sightings"]) == 2
+    assert "resolved" in run("pairs", "show", told.pair_id(ONE)).stdout
+
+
+def test_comparing_a_set_with_itself_over_time(told: Chain) -> None:
+    found = read("compare", "--set", told.name)
+    assert {each["pair_id"]: each["change"] for each in found["pairs"]} == {
+        told.pair_id(ONE): "gone",
+        told.pair_id(TWO): "persisted",
+        told.pair_id(THREE): "appeared",
+    }
+    text = run("compare", found["a"], found["b"]).stdout
+    assert "1 appeared, 1 deeper, 1 resolved" in text
+    first = read("compare", "--set", told.name, "--since", "7d")
+    assert first["a"] < found["a"]
+
+
+def test_decisions_from_the_command_line(told: Chain) -> None:
+    (found,) = read(
+        "decide", told.pair_id(TWO), "--approve", "--assign", "mep", "--due", "2026-12-24"
+    )
+    assert (found["review"], found["assigned_to"], found["due"]) == (
+        "approved",
+        "mep",
+        "2026-12-24",
+    )
+    run("decide", told.pair_id(ONE), told.pair_id(THREE), "--ignore", "fix on site")
+    assert len(read("pairs", "list", "--review", "ignored")) == 2
+    for wrong in (["--ignore", "because"], ["--approve", "--open"], [], ["--due", "soon"]):
+        with pytest.raises(RequestInvalid):
+            run("decide", told.pair_id(ONE), *wrong)
+
+
+def test_a_plan_changes_nothing(told: Chain) -> None:
+    rule = ["--action", "ignored", "--reason", "small overlap", "--max-depth", "0.03"]
+    found = read("plan", "--set", told.name, *rule)
+    assert [each["pair_id"] for each in found["pairs"]] == [told.pair_id(THREE)]
+    assert "1 no longer reported" in run("plan", "--set", told.name, "--tolerance", 0.03).stdout
+    assert read("pairs", "list", "--review", "ignored") == []
+
+
+def test_the_trend_is_a_chart(told: Chain) -> None:
+    assert [each["new"] for each in read("trend", "--set", told.name)] == [2, 0, 1]
+    assert "n" * 50 in run("trend", "--set", told.name).stdout
+
+
+def test_bars_show_what_is_there_however_little() -> None:
+    none = dict.fromkeys(trend.SIGNS, 0)
+    assert trend.bars([none | {"persisting": 1000}, none | {"new": 1}, none]) == ["#" * 50, "n", ""]
+
+
+def test_verifying_exits_with_two_where_the_ledger_differs(told: Chain) -> None:
+    assert run("ledger", "verify").exit_code == 0
+    told.world.sql("update clash.pair_states set state = 'resolved' where state = 'new'")
+    assert run("ledger", "verify").exit_code == 2
+    assert run("ledger", "verify", "--json").exit_code == 2  # looking repaired nothing
+    assert run("ledger", "verify", "--repair").exit_code == 2
+    assert run("ledger", "verify").exit_code == 0
+
+
+@pytest.mark.parametrize(("text", "expected"), [("7d", 604800), ("12h", 43200), ("2w", 1209600)])
+def test_spans_of_time(text: str, expected: float) -> None:
+    assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "7", "d", "7 days", "-1d"])
+def test_what_is_no_span_of_time(text: str) -> None:
+    with pytest.raises(IfcbaseError):
+        seconds(text)
