@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,11 @@ from ifcbase.settings import Settings, load_settings, variable_of
 
 
 @pytest.fixture(autouse=True)
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """As on a machine on which nothing is set."""
     for name in list(os.environ):
-        if name.startswith("IFCBASE_") or name.startswith("DATABASE_URL") or name == "LOG_LEVEL":
+        if name.startswith(("IFCBASE_", "DATABASE_URL")) or name == "LOG_LEVEL":
             monkeypatch.delenv(name)
-    yield
 
 
 def test_every_setting_has_a_default_and_a_description() -> None:

@@ -161,7 +161,9 @@ def test_nobody_has_rights_that_pass_by_the_policies(any_world: World, role: str
 @pytest.mark.parametrize(
     ("role", "allowed"),
     [
-        ("anon", set()), ("authenticated", DESKS), ("ifc_worker", DOORS),
+        ("anon", set()),
+        ("authenticated", DESKS),
+        ("ifc_worker", DOORS),
         ("service_role", DOORS | DESKS),
     ],  # fmt: skip
 )

@@ -278,7 +278,9 @@ def test_the_project_of_a_row_that_names_none(world: World) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="any project"):
         world.value(project)
     world.sql("reset role")
-    world.sql("insert into core.members values (1, %s, 'viewer'), (%s, %s, 'editor')", user, tower, user)
+    world.sql(
+        "insert into core.members values (1, %s, 'viewer'), (%s, %s, 'editor')", user, tower, user
+    )
     world.sql("set role authenticated")
     assert world.value(project) == tower
     world.sql("reset role")

@@ -915,7 +915,7 @@ def test_a_worker_cannot_put_its_own_table_in_the_targets_place(
         result = world.value("select public.open_result(%s, %s)", attempt.token, Jsonb(header()))
     world.sql(
         "create function pg_temp.spy() returns text language plpgsql as $$"
-        " begin raise exception 'ran as %%', current_user; end $$" % ()
+        " begin raise exception 'ran as %', current_user; end $$"
     )
     take = {
         "elements": ("append_copied_inventory(%s, %s)", [attempt.token, job.versions["A.ifc"]]),
@@ -960,7 +960,7 @@ def test_a_workers_types_do_not_take_the_place_of_the_servers(
     base = "pg_catalog.int8" if "." in name or name == "bigint" else f"pg_catalog.{name}"
     world.sql(
         "create function pg_temp.spy() returns boolean language plpgsql as $$"
-        " begin raise exception 'ran as %%', current_user; end $$" % ()
+        " begin raise exception 'ran as %', current_user; end $$"
     )
     world.sql(f'create domain pg_temp."{name}" as {base} check (pg_temp.spy())')
     with translated():
