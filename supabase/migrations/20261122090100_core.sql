@@ -81,6 +81,15 @@ create table core.elements (
 comment on table core.elements is
   'The lasting thing in a model. A GlobalId alone never identifies anything; n tells repeats apart.';
 
+create type core.signature as (
+  px double precision, py double precision, pz double precision,
+  cx double precision, cy double precision, cz double precision,
+  ex real, ey real, ez real, volume double precision, area double precision, vertices int,
+  properties bigint, content bigint);
+comment on type core.signature is
+  'What an element looks like, no ids: placement, centroid, extents (metres, world), volume, area, '
+  'corners of its mesh, hashes of its properties and of all of it. Null where the file gave none.';
+
 create table core.content (
   element_id bigint not null references core.elements on delete cascade,
   first_number int not null,
@@ -93,6 +102,7 @@ create table core.content (
   storey text,
   physical boolean not null,
   has_representation boolean not null,
+  signature core.signature,
   primary key (element_id, first_number),
   check (last_number is null or last_number >= first_number)
 );
@@ -207,6 +217,7 @@ create table core.incoming_elements (
   storey text,
   physical boolean not null,
   has_representation boolean not null,
+  signature core.signature,
   primary key (attempt_id, model_version_id, global_id, n)
 );
 comment on table core.incoming_elements is 'An inventory on its way in; emptied when it is complete.';

@@ -28,7 +28,7 @@ begin
     when 'elements' then
       create temporary table incoming_elements (
         global_id text, n int, ifc_class text, name text, storey text, physical boolean,
-        has_representation boolean) on commit drop;
+        has_representation boolean, signature core.signature) on commit drop;
     when 'sightings' then
       create temporary table incoming_sightings (
         a int, b int, a_position smallint, b_position smallint, kind smallint, measured smallint,
@@ -94,9 +94,9 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform core.require_copied('elements');
   insert into core.incoming_elements (attempt_id, model_version_id, global_id, n, ifc_class, name,
-                                      storey, physical, has_representation)
+                                      storey, physical, has_representation, signature)
   select attempt.id, version, i.global_id, i.n, i.ifc_class, i.name, i.storey, i.physical,
-         i.has_representation
+         i.has_representation, i.signature
     from pg_temp.incoming_elements i
   on conflict do nothing;
 end
@@ -113,7 +113,7 @@ begin
   insert into pg_temp.incoming_elements
     select * from jsonb_to_recordset(rows) as r (
       global_id text, n int, ifc_class text, name text, storey text, physical boolean,
-      has_representation boolean);
+      has_representation boolean, signature core.signature);
   perform core.take_elements(attempt, model_version);
 end
 $$;
@@ -174,7 +174,9 @@ begin
   drop table if exists pg_temp.arriving;
   create temporary table arriving on commit drop as
   select e.id as element_id, i.ifc_class, i.name, i.storey, i.physical, i.has_representation,
-         md5(jsonb_build_array(i.ifc_class, i.name, i.storey, i.physical, i.has_representation)::text)::uuid
+         i.signature,
+         md5(jsonb_build_array(i.ifc_class, i.name, i.storey, i.physical, i.has_representation,
+                               (i.signature).properties, (i.signature).content)::text)::uuid
            as fingerprint
     from core.incoming_elements i
     join core.elements e
@@ -194,9 +196,9 @@ begin
   update core.content c set last_number = earlier
     from pg_temp.cut k where c.element_id = k.element_id and c.first_number = k.first_number;
   insert into core.content (element_id, first_number, last_number, project_id, model_id, fingerprint,
-                            ifc_class, name, storey, physical, has_representation)
+                            ifc_class, name, storey, physical, has_representation, signature)
   select k.element_id, later, k.last_number, k.project_id, k.model_id, k.fingerprint, k.ifc_class,
-         k.name, k.storey, k.physical, k.has_representation
+         k.name, k.storey, k.physical, k.has_representation, k.signature
     from pg_temp.cut k where later is not null;
 
   -- The same content up to the version before, or from the version after on, is stretched.
@@ -210,10 +212,10 @@ begin
    where c.element_id = i.element_id and c.fingerprint = i.fingerprint and c.first_number = later;
 
   insert into core.content (element_id, first_number, last_number, project_id, model_id, fingerprint,
-                            ifc_class, name, storey, physical, has_representation)
+                            ifc_class, name, storey, physical, has_representation, signature)
   select i.element_id, version.number, case when later is null then null else version.number end,
          version.project_id, version.model_id, i.fingerprint, i.ifc_class, i.name, i.storey,
-         i.physical, i.has_representation
+         i.physical, i.has_representation, i.signature
     from pg_temp.arriving i
    where not exists (
      select from core.content c

@@ -25,6 +25,7 @@ from ifcbase.ifc.inventory import read_inventory
 from ifcbase.ifc.opening import check_file, open_model
 from ifcbase.ifc.relations import read_relations
 from ifcbase.ifc.selectors import select, unknown_classes
+from ifcbase.ifc.traits import read_signatures
 from ifcbase.progress import Progress, silent
 
 #: Shares of the whole work, roughly: opening, meshing, finding.
@@ -49,6 +50,7 @@ def detect(
         engine = ReferenceEngine()
     names = request.files()
     models = _open_all(names, files, progress)
+    signatures = [read_signatures(m.file, m.inventory, m.path) for m in models]
     number = {name: i for i, name in enumerate(names)}
     sides = [
         (_select_side(each.a, models, number), _select_side(each.b, models, number))
@@ -79,7 +81,10 @@ def detect(
                 )
     progress("finding", 1.0)
     return ClashReport(
-        files=[FileReport(m.name, m.facts.sha256, m.inventory) for m in models],
+        files=[
+            FileReport(m.name, m.facts.sha256, m.inventory, signed)
+            for m, signed in zip(models, signatures, strict=True)
+        ],
         sets=reports,
         engine=engine.describe(),
     )

@@ -28,6 +28,7 @@ from ifcbase.clash.report import (
 from ifcbase.clash.request import ClashFile, ClashRequest, ClashSet
 from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.inventory import Inventory
+from ifcbase.ifc.signatures import MEASURES, Signatures
 from ifcbase.ifc.text import is_clean
 
 FORMAT = 1
@@ -63,6 +64,10 @@ Array = npt.NDArray[Any]
 def write(report: ClashReport, folder: Path) -> None:
     """Write both files into an existing folder."""
     arrays: dict[str, Array] = {}
+    for number, file in enumerate(report.files):
+        if file.signatures is not None:
+            for name in MEASURES:
+                arrays[f"file{number}.{name}"] = getattr(file.signatures, name)
     sets = []
     for number, each in enumerate(report.sets):
         for name in _COLUMNS:
@@ -89,7 +94,12 @@ def write(report: ClashReport, folder: Path) -> None:
         "format": FORMAT,
         "engine": report.engine,
         "files": [
-            {"name": f.name, "sha256": f.sha256, "inventory": f.inventory.to_document()}
+            {
+                "name": f.name,
+                "sha256": f.sha256,
+                "inventory": f.inventory.to_document(),
+                "signed": f.signatures is not None,
+            }
             for f in report.files
         ],
         "sets": sets,
@@ -115,6 +125,9 @@ def read(folder: Path, request: ClashRequest | None = None) -> ClashReport:
     try:
         with zipfile.ZipFile(folder / ARRAYS) as archive:
             arrays = _Arrays(archive)
+            for n, (each, document) in enumerate(zip(files, words["files"], strict=True)):
+                if document.get("signed") is True:
+                    each.signatures = _signatures(each.inventory, f"file{n}", arrays)
             sets = [_set(each, n, files, arrays) for n, each in enumerate(documents)]
             _check(not arrays.unread, "arrays that belong to nothing")
     except _BROKEN as error:
@@ -212,6 +225,14 @@ class _Arrays:
         _check(len(data) == found.itemsize * int(np.prod(shape, dtype=object)), f"size of {name}")
         order = "F" if fortran and width > 1 else "C"
         return np.frombuffer(data, found).reshape(shape, order=order).copy()  # type: ignore[call-overload,no-any-return]
+
+
+def _signatures(inventory: Inventory, prefix: str, arrays: _Arrays) -> Signatures:
+    columns = {
+        name: arrays.take(f"{prefix}.{name}", dtype, width)
+        for name, (dtype, width) in MEASURES.items()
+    }
+    return Signatures.of(inventory, columns)
 
 
 def _set(document: Any, number: int, files: list[FileReport], arrays: _Arrays) -> SetReport:

@@ -15,6 +15,7 @@ from ifcbase.clash.request import SelectMode, parse_request
 from ifcbase.errors import ReportInvalid
 from ifcbase.files.store import FileStore
 from ifcbase.ledger.interface import Attempt, Columns, JobInput, Writer
+from ifcbase.ledger.linking import link_versions
 
 
 def record(writer: Writer, attempt: Attempt, folder: Path, files: FileStore) -> dict[str, Any]:
@@ -33,8 +34,10 @@ def record(writer: Writer, attempt: Attempt, folder: Path, files: FileStore) -> 
         given = inputs[file.name]
         version = _version(given)
         if not given.inventoried and version not in described:
-            writer.inventory(version, file.inventory)
+            writer.inventory(version, file.inventory, file.signatures)
             described.add(version)
+    # Before the results: what is absent from them means something only for matched versions.
+    link_versions(writer)
 
     name = request.output_filename or f"{attempt.job_id}.json"
     output = files.put(attempt.project, folder / "output.json")

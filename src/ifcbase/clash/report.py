@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ifcbase.clash.request import ClashSet, SelectMode
 from ifcbase.ifc.inventory import Inventory
+from ifcbase.ifc.signatures import Signatures
 
 
 class Kind(IntEnum):
@@ -158,6 +159,7 @@ class FileReport:
     name: str  # as the request names it
     sha256: str
     inventory: Inventory
+    signatures: Signatures | None = None
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from ifcbase.cli import (
     demo,
     jobs,
     ledger,
+    links,
     members,
     pairs,
     plan,
@@ -58,6 +59,7 @@ app.add_typer(results.app, name="results")
 app.add_typer(sets.app, name="sets")
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(links.app, name="links")
 app.add_typer(db.app, name="db")
 app.add_typer(projects.app, name="projects")
 app.add_typer(members.app, name="members")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.ifc.inventory import Inventory
+from ifcbase.ifc.signatures import Ints, Signatures
 
 Columns = Mapping[str, npt.NDArray[np.generic]]
 
@@ -45,11 +46,44 @@ class Attempt:
     inputs: tuple[JobInput, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MatchingDue:
+    """A model version to be matched with the nearest inventoried one before it, if there is one."""
+
+    version: int
+    model: int
+    previous: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unmatched:
+    """What is only in the version before, and what is only in the version; parallel to the ids."""
+
+    old_ids: Ints
+    old: Signatures
+    new_ids: Ints
+    new: Signatures
+
+
 class Writer(Protocol):
     """The write API within one attempt. Every call may raise LeaseLost or LedgerUnavailable."""
 
-    def inventory(self, model_version_id: int, inventory: Inventory) -> None:
+    def inventory(
+        self, model_version_id: int, inventory: Inventory, signatures: Signatures | None = None
+    ) -> None:
         """Store what a model version contains, if it is not stored yet."""
+        ...
+
+    def matching_due(self) -> Sequence[MatchingDue]:
+        """The model versions of the job whose elements are not matched with those before yet."""
+        ...
+
+    def unmatched(self, model_version_id: int) -> Unmatched:
+        """The elements that a version and the one before it do not have in common."""
+        ...
+
+    def store_links(self, due: MatchingDue, links: Sequence[Mapping[str, Any]]) -> None:
+        """Store what matching found, and that it was done. Raises Conflict if due is outdated."""
         ...
 
     def add_output(self, sha256: str, size: int, name: str) -> None:

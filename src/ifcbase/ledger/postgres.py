@@ -13,9 +13,11 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ifcbase.errors import LedgerUnavailable
 from ifcbase.ifc.inventory import Inventory
+from ifcbase.ifc.signatures import Signatures
 from ifcbase.ledger.connect import connection_options, translated
 from ifcbase.ledger.copying import SIGHTING_COLUMNS, binary_rows
-from ifcbase.ledger.interface import Attempt, Columns, JobInput
+from ifcbase.ledger.interface import Attempt, Columns, JobInput, MatchingDue, Unmatched
+from ifcbase.ledger.signing import composites, unmatched_of
 from ifcbase.sqlfiles import queries
 
 _SQL = queries("ifcbase.ledger", "write.sql")
@@ -118,11 +120,14 @@ class _PostgresWriter:
         self._connection = connection
         self._token = token
 
-    def inventory(self, model_version_id: int, inventory: Inventory) -> None:
+    def inventory(
+        self, model_version_id: int, inventory: Inventory, signatures: Signatures | None = None
+    ) -> None:
         table = self._call("copy_target", kind="elements")
         rows = SQL("copy pg_temp.{} from stdin").format(Identifier(table))
         with self._connection.cursor().copy(rows) as copy:
-            for element in inventory.elements:
+            signed = composites(signatures, len(inventory))
+            for element, signature in zip(inventory.elements, signed, strict=True):
                 copy.write_row(
                     (
                         element.global_id,
@@ -132,6 +137,7 @@ class _PostgresWriter:
                         element.storey,
                         element.physical,
                         element.has_representation,
+                        signature,
                     )
                 )
         self._call("append_copied_inventory", version=model_version_id)
@@ -141,6 +147,17 @@ class _PostgresWriter:
             "repeated_ids": inventory.repeated_ids,
         }
         self._call("finish_inventory", version=model_version_id, facts=Jsonb(facts))
+
+    def matching_due(self) -> list[MatchingDue]:
+        return [MatchingDue(**each) for each in self._call("matching_due")]
+
+    def unmatched(self, model_version_id: int) -> Unmatched:
+        parameters = {"token": self._token, "version": model_version_id}
+        cursor = self._connection.execute(_SQL["unmatched_content"], parameters)
+        return unmatched_of(cursor.fetchall())
+
+    def store_links(self, due: MatchingDue, links: Sequence[Mapping[str, Any]]) -> None:
+        self._call("store_links", version=due.version, previous=due.previous, rows=Jsonb(links))
 
     def add_output(self, sha256: str, size: int, name: str) -> None:
         self._call("add_output", sha256=sha256, size=size, name=name)

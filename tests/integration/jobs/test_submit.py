@@ -149,8 +149,8 @@ def test_nothing_is_left_when_the_callers_transaction_is_undone(desk: Desk) -> N
     ("wrong", "error"),
     [
         (lambda desk: {"given": desk.given(A="a")}, RequestInvalid),
-        (lambda desk: {"request": REQUEST | {"tolerance": -1}}, RequestInvalid),
-        (lambda desk: {"project": "nowhere"}, NotFound),
+        (lambda _: {"request": REQUEST | {"tolerance": -1}}, RequestInvalid),
+        (lambda _: {"project": "nowhere"}, NotFound),
         (lambda desk: {"given": desk.given(A="a") | {"B.ifc": Given(desk.folder / "no.ifc")}}, FileMissing),
         (
             lambda desk: {"given": {n: Given(g.path, "one") for n, g in desk.given(A="a", B="b").items()}},

@@ -38,7 +38,7 @@ def same(left: tuple[Any, ...], right: tuple[Any, ...]) -> bool:
 def test_numbers_come_back_exactly(world: World, rows: list[tuple[Any, ...]]) -> None:
     world.sql("create temp table if not exists t (i serial, a int, b smallint, x float8, y float8)")
     world.sql("truncate pg_temp.t")
-    columns = {
+    columns: dict[str, np.ndarray[Any, Any]] = {
         "a": np.array([r[0] for r in rows], np.int64),
         "b": np.array([r[1] for r in rows], np.int32),
         "x": np.array([r[2] for r in rows], np.float64),

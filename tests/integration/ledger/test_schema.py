@@ -20,6 +20,9 @@ DOORS = {
     "append_inventory(uuid,bigint,jsonb)",
     "append_copied_inventory(uuid,bigint)",
     "finish_inventory(uuid,bigint,jsonb)",
+    "matching_due(uuid)",
+    "unmatched_content(uuid,bigint)",
+    "store_links(uuid,bigint,bigint,jsonb)",
     "open_result(uuid,jsonb)",
     "append_rows(uuid,bigint,text,jsonb)",
     "append_copied(uuid,bigint,text)",
@@ -165,7 +168,7 @@ def test_nobody_has_rights_that_pass_by_the_policies(any_world: World, role: str
         ("authenticated", DESKS),
         ("ifc_worker", DOORS),
         ("service_role", DOORS | DESKS),
-    ],  # fmt: skip
+    ],
 )
 def test_only_workers_and_the_service_write_results_and_people_decide(
     any_world: World, role: str, allowed: set[str]

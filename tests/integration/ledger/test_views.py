@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -47,7 +46,7 @@ PLAIN = sorted(set(ROWS) - {"clash_results"})
 
 
 @pytest.fixture
-def service(any_world: World) -> Iterator[World]:
+def service(any_world: World) -> World:
     """The database of each major version as service_role."""
     any_world.sql("set role service_role")
     return any_world
@@ -245,7 +244,7 @@ def test_a_document_of_20_megabytes_is_kept_verbatim(one_service: World) -> None
 @pytest.mark.parametrize("column", ["job_id", "verdict", "set_version", "finished_at", "touching"])
 def test_what_only_jobs_know_cannot_be_claimed(one_service: World, column: str) -> None:
     """A value that would be dropped is refused, not returned as if it had been stored."""
-    values = {
+    values: dict[str, Any] = {
         "job_id": "b6f1d6a0-3f6c-4b9e-9d35-6c1f1c1f1c1f", "verdict": "clean", "set_version": 3,
         "finished_at": THEN, "touching": 4,
     }  # fmt: skip

@@ -16,6 +16,17 @@ select public.append_copied_inventory(%(token)s, %(version)s)
 -- finish_inventory: makes the elements the content of a model version
 select public.finish_inventory(%(token)s, %(version)s, %(facts)s)
 
+-- matching_due: model versions of the job that are not matched with the version before yet
+select public.matching_due(%(token)s)
+
+-- unmatched_content: what a version and the one before it do not have in common
+select element_id, earlier, global_id, n, ifc_class, px, py, pz, cx, cy, cz, ex, ey, ez, volume,
+       area, vertices, properties, content
+  from public.unmatched_content(%(token)s, %(version)s)
+
+-- store_links: what matching found
+select public.store_links(%(token)s, %(version)s, %(previous)s, %(rows)s)
+
 -- add_output: notes a file the job made
 select public.add_output(%(token)s, %(sha256)s, %(size)s, %(name)s)
 
