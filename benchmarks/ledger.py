@@ -134,9 +134,9 @@ def store(ledger: PostgresLedger, job: str, pairs: np.ndarray[Any, Any]) -> tupl
 Q: dict[str, tuple[float, LiteralString]] = {
     "all clashes of one element over all results": (
         0.005,
-        "select s.* from clash.pairs p join clash.sightings s on s.pair_id = p.id "
-        "where p.id in (select id from clash.pairs where a_element = %(element)s "
-        "union select id from clash.pairs where b_element = %(element)s)",
+        """select s.* from clash.pairs p join clash.sightings s on s.pair_id = p.id
+            where p.id in (select id from clash.pairs where a_element = %(element)s
+                           union select id from clash.pairs where b_element = %(element)s)""",
     ),
     "comparing two results": (0.020, "select * from clash.compare(%(before)s, %(last)s)"),
     "states of a whole set": (

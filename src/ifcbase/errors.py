@@ -107,6 +107,12 @@ class FileUnreadable(InputError):
     default_hint = "Check that it is a file, not a folder, and that you may read it."
 
 
+class FileUnwritable(InputError):
+    code = "file-unwritable"
+    title = "The file cannot be written"
+    default_hint = "Name a file in a folder that exists and in which you may write."
+
+
 class FileEmpty(InputError):
     code = "file-empty"
     title = "The file is empty"
@@ -135,6 +141,31 @@ class SchemaUnsupported(InputError):
     code = "schema-unsupported"
     title = "The IFC schema is not supported"
     default_hint = "Supported are IFC2X3, IFC4 and IFC4X3."
+
+
+class NotIds(InputError):
+    code = "not-ids"
+    title = "The file is not an IDS"
+    default_hint = "Give an IDS 1.0 file: XML whose outermost element is <ids>."
+
+
+class IdsUnsafe(InputError):
+    code = "ids-unsafe"
+    title = "The IDS holds what no IDS needs and what can do harm"
+    default_hint = "Remove document types, entities, and nesting without end; write it anew."
+
+
+class IdsTooLarge(InputError):
+    code = "ids-too-large"
+    title = "The IDS is larger than an IDS may be"
+    http_status = 413
+    default_hint = "Split it into several files; several can be given at once."
+
+
+class IdsInvalid(InputError):
+    code = "ids-invalid"
+    title = "The IDS is not valid"
+    default_hint = "Correct what is named, by code and place, and try again."
 
 
 class SelectorInvalid(InputError):
@@ -191,6 +222,15 @@ class JobCancelled(ComputeError):
     title = "The job was cancelled"
     http_status = 409
     default_hint = "Submit it again if it was cancelled by mistake."
+
+
+class AttemptsLost(ComputeError):
+    """Raised by the database (core.reap), when a worker no longer renews its lease."""
+
+    code = "attempts-lost"
+    title = "The workers that ran this job died or fell silent"
+    retryable = True
+    default_hint = "Look at the attempts of the job and at the workers' logs."
 
 
 # --- the ledger ----------------------------------------------------------------------------------
@@ -259,6 +299,12 @@ class ConfigError(IfcbaseError):
     code = "config"
     title = "The configuration is not usable"
     default_hint = "`ifcbase config show` prints every setting and where it comes from."
+
+
+class SystemRefused(IfcbaseError):
+    code = "system"
+    title = "The operating system refused"
+    default_hint = "Check that there is space left and that you may use what the message names."
 
 
 class StackError(IfcbaseError):

@@ -152,8 +152,14 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**_secrets_from_files(), **overrides)
     except ValidationError as error:
-        problems = "; ".join(f"{e['loc'][0]}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(f"{_named(e['loc'])}: {e['msg']}" for e in error.errors())
         raise ConfigError(problems) from error
+
+
+def _named(loc: tuple[int | str, ...]) -> str:
+    """The variable that pydantic complains about by its field's name or its alias."""
+    name = str(loc[0]) if loc else "settings"
+    return variable_of(name) if name in Settings.model_fields else name
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ from importlib import resources
 from typing import LiteralString
 
 _HEAD = re.compile(r"^-- ([a-z_]+): (\S.*)$", re.MULTILINE)
+_BARE = re.compile(r"^-- ([a-z_]+):?\s*$", re.MULTILINE)
 
 
 @cache
@@ -19,6 +20,8 @@ def queries(package: str, file: str) -> dict[str, LiteralString]:
     """All queries of ``<package>/sql/<file>`` by name."""
     text = (resources.files(package) / "sql" / file).read_text(encoding="utf-8")
     heads = list(_HEAD.finditer(text))
+    if bare := _BARE.search(text):
+        raise ValueError(f"{file} does not say what {bare.group(1)} is for")
     if not heads:
         raise ValueError(f"{file} holds no query")
     found: dict[str, LiteralString] = {}

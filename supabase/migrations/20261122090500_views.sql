@@ -34,26 +34,42 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
                'left_out', v.left_out)) order by v."position") as files
       from clash.coverage v where v.result_id = document.result_id group by v.side
   )
-  select jsonb_build_array(
-    coalesce(r.settings, '{}') || jsonb_build_object(
-      'name', r.clash_set_name,
-      'a', coalesce((select files from sides where side = 'a'), '[]'),
-      'b', coalesce((select files from sides where side = 'b'), '[]'),
-      'verdict', r.verdict,
-      'clashes', coalesce((
-        select jsonb_object_agg(
+  -- Put together as text and made jsonb once: each step of jsonb would copy all that is in it.
+  select json_build_array((
+    select json_object_agg(part.key, part.value) from (
+      select given.key, given.value::json as value
+        from jsonb_each(r.settings) as given
+       where given.key not in ('name', 'a', 'b', 'verdict', 'clashes')
+      union all
+      select 'name', to_json(r.clash_set_name)
+      union all
+      select 'a', coalesce((select files::json from sides where side = 'a'), '[]')
+      union all
+      select 'b', coalesce((select files::json from sides where side = 'b'), '[]')
+      union all
+      select 'verdict', to_json(r.verdict)
+      union all
+      select 'clashes', coalesce((
+        select json_object_agg(
                  c.a_id || '-' || c.b_id || case when c.again > 1 then '#' || c.again else '' end,
-                 jsonb_build_object(
+                 case when c.smart_group is null then json_build_object(
                    'a_global_id', c.a_id, 'b_global_id', c.b_id,
                    'a_ifc_class', c.a_class, 'b_ifc_class', c.b_class,
                    'a_name', c.a_name, 'b_name', c.b_name, 'type', c.word,
-                   'p1', jsonb_build_array(c.p1x, c.p1y, c.p1z),
-                   'p2', jsonb_build_array(c.p2x, c.p2y, c.p2z),
+                   'p1', json_build_array(c.p1x, c.p1y, c.p1z),
+                   'p2', json_build_array(c.p2x, c.p2y, c.p2z),
                    'distance', c.distance, 'a_file', c.a_file, 'b_file', c.b_file)
-                 || case when c.smart_group is null then '{}'::jsonb else jsonb_build_object(
-                      'smart_group', c.smart_group, 'position', jsonb_build_array(
-                        (c.p1x + c.p2x) / 2, (c.p1y + c.p2y) / 2, (c.p1z + c.p2z) / 2)) end)
-          from described c), '{}')))
+                 else json_build_object(
+                   'a_global_id', c.a_id, 'b_global_id', c.b_id,
+                   'a_ifc_class', c.a_class, 'b_ifc_class', c.b_class,
+                   'a_name', c.a_name, 'b_name', c.b_name, 'type', c.word,
+                   'p1', json_build_array(c.p1x, c.p1y, c.p1z),
+                   'p2', json_build_array(c.p2x, c.p2y, c.p2z),
+                   'distance', c.distance, 'a_file', c.a_file, 'b_file', c.b_file,
+                   'smart_group', c.smart_group, 'position', json_build_array(
+                     (c.p1x + c.p2x) / 2, (c.p1y + c.p2y) / 2, (c.p1z + c.p2z) / 2)) end)
+          from described c), '{}')
+    ) as part))::jsonb
     from clash.results r
    where r.id = document.result_id
 $$;
@@ -75,7 +91,7 @@ comment on view public.clash_results is
 create function clash.insert_document() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
-  made clash.results;
+  made record;
 begin
   if num_nonnulls(new.job_id, new.accepted, new.verdict, new.coverage, new.related_left_out,
                   new.touching, new.warnings, new.engine, new.output_sha256, new.set_version,
@@ -111,7 +127,8 @@ begin
          new.original_clash_id is not null, new.clash_set_name, new.output_filename, new.clash_count,
          new.clash_data, coalesce(new.created_at, now()), now()
     from clash.sets s where s.project_id = new.project_id and s.name = new.clash_set_name
-  returning r.* into made;
+  returning r.id, r.original_clash_id, r.created_at, r.accepted, r.finished_at, r.warnings,
+            r.related_left_out, r.touching into made;
   new.id := made.id;
   new.original_clash_id := made.original_clash_id;
   new.created_at := made.created_at;

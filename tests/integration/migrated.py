@@ -59,6 +59,13 @@ def ledger(server: Server, template: Template) -> Iterator[Database]:
 
 
 @pytest.fixture
+def any_ledger(any_server: Server, template: Template) -> Iterator[Database]:
+    """The same on each major version."""
+    with any_server.database(template(any_server)) as found:
+        yield found
+
+
+@pytest.fixture
 def world(server: Server, standing: Callable[[Server, str], Database]) -> Iterator[World]:
     """A migrated database of the default major version as the test found it."""
     with rolled_back(standing(server, "rolled back")) as found:

@@ -120,8 +120,8 @@ def open_folder() -> Iterator[Path]:
 
 _GUARD = """
 read -r _
-for file in "$1"/*/postgres/pg-*/postmaster.pid; do
-  [ -f "$file" ] && kill -QUIT "$(head -n 1 "$file")" && sleep 0.3
+find "$1" -name postmaster.pid | while read -r file; do
+  kill -QUIT "$(head -n 1 "$file")" && sleep 0.3
 done
 rm -rf "$1"
 """

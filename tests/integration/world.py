@@ -168,7 +168,9 @@ def coverage(
     }  # fmt: skip
 
 
-def sightings(pairs: Iterable[tuple[int, int]], *, a_position: int = 0, b_position: int = 1) -> Columns:
+def sightings(
+    pairs: Iterable[tuple[int, int]], *, a_position: int = 0, b_position: int = 1
+) -> Columns:
     """Columns of contacts between numbered elements, told apart by their distances and points."""
     a, b = np.array(list(pairs), np.int32).reshape(-1, 2).T
     n = len(a)

@@ -16,9 +16,17 @@ from ifcbase.clash import handover
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
 from ifcbase.clash.request import ClashRequest, parse_request
 from ifcbase.cli import context, waiting
-from ifcbase.cli.output import JsonOption, console, counted, percent, print_json, progress_line
+from ifcbase.cli.output import (
+    JsonOption,
+    check_output,
+    console,
+    counted,
+    percent,
+    print_json,
+    progress_line,
+)
 from ifcbase.cli.results import contacts_table, coverage_table
-from ifcbase.errors import FileMissing, RequestInvalid
+from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
 from ifcbase.files.local import LocalFiles
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
@@ -104,6 +112,7 @@ def clash(
     if output:
         document["output_filename"] = output.name
     request = parse_request(document)
+    check_output(output)
     paths = {file: _find(file, folder) for file in request.files()}
     for path in paths.values():
         check_file(path)
@@ -144,6 +153,8 @@ def _read_spec(path: Path) -> list[Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise FileMissing(f"{path} does not exist") from error
+    except OSError as error:
+        raise FileUnreadable(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RequestInvalid(f"{path} is not JSON: {error}") from error
     if isinstance(document, dict):
@@ -187,8 +198,9 @@ def _submit(
     names = _short_names(paths)
     document = request.model_dump(mode="json")
     for each in document["clash_sets"]:
-        for side in (*each["a"], *each["b"]):
-            side["file"] = names[side["file"]]
+        for source in each["a"] + each["b"]:
+            source["file"] = names[source["file"]]
+    given = {names[n]: Given(path, streams.get(path.resolve())) for n, path in paths.items()}
     with context.ledger_connection() as (_, connection):
         accepted = submit(
             connection,
@@ -197,13 +209,13 @@ def _submit(
             settings,
             "clash",
             document,
-            {names[n]: Given(path, streams.get(path.resolve())) for n, path in paths.items()},
+            given,
             project=project,
         )
         if not as_json:
             for file, (name, number) in accepted.versions.items():
-                console().print(f"{file}: {name}, version {number}", markup=False)
-            console().print(f"job {accepted.job_id}", markup=False)
+                console().say(f"{file}: {name}, version {number}")
+            console().say(f"job {accepted.job_id}")
         if not wait:
             if as_json:
                 print_json({"job_id": accepted.job_id})
@@ -261,7 +273,7 @@ def _run(
         for each, verdict in zip(report.sets, verdicts, strict=True):
             _show(report, each, verdict)
         if output:
-            console().print(f"report written to {output}", markup=False)
+            console().say(f"report written to {output}")
     if Verdict.FOUND in verdicts:
         return 1
     return 3 if Verdict.INCONCLUSIVE in verdicts else 0
@@ -269,9 +281,7 @@ def _run(
 
 def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
     out = console()
-    out.print(
-        f"{each.definition.name}: {counted(len(each.clashes), 'clash')}, {verdict}", markup=False
-    )
+    out.say(f"{each.definition.name}: {counted(len(each.clashes), 'clash')}, {verdict}")
     sides = [
         {
             "side": letter,
@@ -296,11 +306,11 @@ def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
             "left out (--include-related)"
         )
     for note in notes:
-        out.print(note, markup=False)
+        out.say(note)
     if len(each.clashes):
         out.print(contacts_table("", _contacts(report, each)))
     if len(each.clashes) > SHOWN:
-        out.print(f"… and {len(each.clashes) - SHOWN} more (-o FILE for all)")
+        out.say(f"… and {len(each.clashes) - SHOWN} more (-o FILE for all)")
 
 
 def _contacts(report: ClashReport, each: SetReport) -> list[dict[str, Any]]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
 from ifcbase.cli import context
-from ifcbase.cli.output import JsonOption, console, print_json, table
+from ifcbase.cli.output import JsonOption, console, print_json, progress_line, table
 from ifcbase.settings import get_settings
 from ifcbase.stack import migrations
+from ifcbase.stack import upgrade as move
 from ifcbase.stack.embedded import EmbeddedPostgres
 
-app = typer.Typer(help="The database: migrate, status, url, stop.", no_args_is_help=True)
+app = typer.Typer(help="The database: migrate, status, url, upgrade, stop.", no_args_is_help=True)
 
 
 @app.command("migrate")
@@ -23,9 +25,9 @@ def migrate(as_json: JsonOption = False) -> None:
         print_json({"applied": applied})
     elif applied:
         for name in applied:
-            console().print(f"applied {name}")
+            console().say(f"applied {name}")
     else:
-        console().print("nothing to do: the database is up to date")
+        console().say("nothing to do: the database is up to date")
 
 
 @app.command("status")
@@ -40,7 +42,7 @@ def status(as_json: JsonOption = False) -> None:
     console().print(table("Migrations", ["version", "name", "state"], rows))
     if context.embedded_in_use(settings):
         server = EmbeddedPostgres(settings.home).status()
-        console().print(
+        console().say(
             f"\nembedded Postgres {server.major}, port {server.port}, data in {server.data}"
         )
 
@@ -51,8 +53,25 @@ def url() -> None:
     sys.stdout.write(context.database(get_settings()) + "\n")
 
 
+@app.command("upgrade")
+def upgrade(
+    to: Annotated[int | None, typer.Option(help="Major version; the newest installed.")] = None,
+) -> None:
+    """Move the embedded data to a newer major version of Postgres, by dump and restore."""
+    with progress_line() as line:
+        report = move.upgrade(get_settings().home, to, progress=line)
+    if report is None:
+        console().say("nothing to do: the data is at that version already")
+        return
+    console().print(
+        f"moved from Postgres {report.from_major} to {report.to_major}: {report.tables} tables, "
+        f"{report.rows} rows, all equal; the old data is kept in {report.kept}",
+        markup=False,
+    )
+
+
 @app.command("stop")
 def stop() -> None:
     """Stop the embedded Postgres."""
-    EmbeddedPostgres(get_settings().home).stop()
-    console().print("the embedded Postgres is stopped")
+    stopped = EmbeddedPostgres(get_settings().home).stop()
+    console().say("the embedded Postgres is stopped" if stopped else "none was running")

@@ -38,13 +38,13 @@ def demo() -> None:
     began = time.monotonic()
     settings = load_settings(embedded=True)
     out = console()
-    out.rule("ifcbase demo", align="left")
+    out.say("ifcbase demo", style="bold")
     dsn = context.database(settings)
     applied = context.migrate(dsn)
-    out.print(f"1. Postgres is up ({len(applied)} migrations applied)")
+    out.say(f"1. Postgres is up ({len(applied)} migrations applied)")
     workers = Workers(2, settings.home / "logs", {"IFCBASE_EMBEDDED": "1"})
     workers.start()
-    out.print("2. two workers are up")
+    out.say("2. two workers are up")
     try:
         with (
             tempfile.TemporaryDirectory(prefix="ifcbase-demo-") as folder,
@@ -93,7 +93,7 @@ def _check(
         {path.name: Given(path) for path in sample.files.values()},
     )
     versions = ", ".join(f"{model} v{number}" for model, number in accepted.versions.values())
-    console().print(f"3. revision {revision} submitted: {versions}", markup=False)
+    console().say(f"3. revision {revision} submitted: {versions}")
     return accepted.job_id
 
 
@@ -131,7 +131,7 @@ def _show(connection: Connection, results: dict[str, dict[str, dict[str, Any]]])
             )  # fmt: skip
     columns = ["result", "clash set", "revision", "clashes", "verdict", "elements tested", *STATES]
     right = ["result", "clashes", *STATES]
-    out.print()
+    out.say()
     out.print(table("Results of both revisions", columns, rows, right=right))
     for title, states in (
         ("New in revision B", {"new", "reopened"}),
@@ -141,23 +141,23 @@ def _show(connection: Connection, results: dict[str, dict[str, dict[str, Any]]])
     ):
         chosen_pairs = [pair for pair in pairs if pair["state"] in states]
         if chosen_pairs:
-            out.print()
+            out.say()
             out.print(pairs_table(f"{title} ({len(chosen_pairs)})", chosen_pairs[:SHOWN]))
             if len(chosen_pairs) > SHOWN:
-                out.print(f"… and {len(chosen_pairs) - SHOWN} more")
-    out.print()
+                out.say(f"… and {len(chosen_pairs) - SHOWN} more")
+    out.say()
     last = results["B"][f"{PAIRS[0][0]} vs {PAIRS[0][1]}"]
     out.print(coverage_table(last["sides"]))
 
 
 def _where(settings: Settings, seconds: float) -> None:
     out = console()
-    out.print()
-    out.print(f"Done in {seconds:.1f} s. The rows are in Postgres, which keeps running:")
-    out.print('  psql "$(.venv/bin/ifcbase db url)" -c "select id, clash_set_name, clash_count,')
-    out.print('    verdict, original_clash_id from public.clash_results order by id"', markup=False)
-    out.print("  .venv/bin/ifcbase results list        the same as a table")
-    out.print("  .venv/bin/ifcbase results show ID     one result with its clashes and coverage")
-    out.print("  .venv/bin/ifcbase pairs list          clashes as lasting things, to decide about")
-    out.print("  .venv/bin/ifcbase db stop             stop Postgres;  make up  starts all of it")
-    out.print(f"Files, logs and data are in {settings.home}", markup=False)
+    out.say()
+    out.say(f"Done in {seconds:.1f} s. The rows are in Postgres, which keeps running:")
+    out.say('  psql "$(.venv/bin/ifcbase db url)" -c "select id, clash_set_name, clash_count,')
+    out.say('    verdict, original_clash_id from public.clash_results order by id"')
+    out.say("  .venv/bin/ifcbase results list        the same as a table")
+    out.say("  .venv/bin/ifcbase results show ID     one result with its clashes and coverage")
+    out.say("  .venv/bin/ifcbase pairs list          clashes as lasting things, to decide about")
+    out.say("  .venv/bin/ifcbase db stop             stop Postgres;  make up  starts all of it")
+    out.say(f"Files, logs and data are in {settings.home}")

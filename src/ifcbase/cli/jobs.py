@@ -69,10 +69,10 @@ def show(job: JobArgument, as_json: JsonOption = False) -> None:
         print_json(found)
         return
     out = console()
-    out.print(f"job {found['id']}: {found['check']}, [bold]{found['state']}[/]", soft_wrap=True)
+    out.say(f"job {found['id']}: {found['check']}, {found['state']}", style="bold")
     if found["error"]:
-        out.print(found["error"]["message"], markup=False)
-        out.print(found["error"]["hint"], style="dim", markup=False)
+        out.say(found["error"]["message"])
+        out.say(found["error"]["hint"], style="dim")
     rows: list[tuple[Any, ...]] = [
         (i["name"], i["model"], i["number"], i["sha256"][:12]) for i in found["inputs"]
     ]
@@ -91,20 +91,29 @@ def show(job: JobArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command("cancel")
-def cancel(job: JobArgument) -> None:
+def cancel(job: JobArgument, as_json: JsonOption = False) -> None:
     """Cancel a job; a running one stops within two seconds."""
     with context.ledger_connection() as (_, connection):
-        state = submit.cancel_job(connection, submit.full_id(connection, job))
-    console().print(f"the job is {state}")
+        job_id = submit.full_id(connection, job)
+        state = submit.cancel_job(connection, job_id)
+    _changed(job_id, state, as_json)
 
 
 @app.command("requeue")
-def requeue(job: JobArgument) -> None:
+def requeue(job: JobArgument, as_json: JsonOption = False) -> None:
     """Let a failed or cancelled job try again."""
     engine = ProcrastinateEngine(context.database(get_settings()))
     with context.ledger_connection() as (_, connection):
-        submit.requeue_job(connection, engine, submit.full_id(connection, job))
-    console().print("the job is queued")
+        job_id = submit.full_id(connection, job)
+        submit.requeue_job(connection, engine, job_id)
+    _changed(job_id, "queued", as_json)
+
+
+def _changed(job_id: str, state: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"job_id": job_id, "state": state})
+    else:
+        console().say(f"the job is {state}")
 
 
 @app.command("wait")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from typing import Annotated
 
@@ -20,8 +21,10 @@ from ifcbase.cli import (
     jobs,
     ledger,
     links,
+    members,
     pairs,
     plan,
+    projects,
     results,
     sets,
     trend,
@@ -29,7 +32,10 @@ from ifcbase.cli import (
     worker,
 )
 from ifcbase.cli.output import errors_console, wants_json
-from ifcbase.errors import IfcbaseError
+from ifcbase.errors import IfcbaseError, RequestInvalid, SystemRefused
+
+#: What shells show for a program that was interrupted, and for one whose reader has gone.
+INTERRUPTED, PIPE_CLOSED = 130, 141
 
 app = typer.Typer(
     name="ifcbase",
@@ -50,11 +56,13 @@ app.command("plan")(plan.plan)
 app.command("trend")(trend.trend)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
-app.add_typer(links.app, name="links")
 app.add_typer(sets.app, name="sets")
 app.add_typer(pairs.app, name="pairs")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(links.app, name="links")
 app.add_typer(db.app, name="db")
+app.add_typer(projects.app, name="projects")
+app.add_typer(members.app, name="members")
 app.add_typer(config.app, name="config")
 
 
@@ -76,19 +84,51 @@ def _root(
 def run() -> None:
     """The entry point. Exit codes: 0 nothing found, 1 found, 2 bad input or failure, 3 inconclusive."""
     try:
-        app()
+        # Without its own error handling, which ends with 1: here that means clashes were found.
+        sys.exit(app(standalone_mode=False, prog_name="ifcbase") or 0)
     except IfcbaseError as error:
         logging.getLogger(__name__).debug("failed", exc_info=True)
-        if wants_json():
-            sys.stdout.write(json.dumps({"error": error.to_dict()}) + "\n")
-        else:
-            errors_console().print(f"[bold red]error:[/] {_plain(error.message)}")
-            errors_console().print(f"[dim]hint: {_plain(error.hint)}[/]")
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(_failed(error))
+    except typer.TyperException as error:
+        sys.exit(_misused(error))
+    except BrokenPipeError:
+        _forget_output()
+        sys.exit(PIPE_CLOSED)
+    except OSError as error:
+        logging.getLogger(__name__).debug("failed", exc_info=True)
+        sys.exit(_failed(SystemRefused(_reason(error))))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        logging.getLogger(__name__).error("unexpected failure", exc_info=True)
+        sys.exit(_failed(IfcbaseError(f"unexpected failure ({type(error).__name__}: {error})")))
 
 
-def _plain(text: str) -> str:
-    """Text from outside must not be read as markup."""
-    return text.replace("[", r"\[")
+def _failed(error: IfcbaseError) -> int:
+    """Show an error; gives the exit code."""
+    if wants_json():
+        sys.stdout.write(json.dumps({"error": error.to_dict()}) + "\n")
+    else:
+        errors_console().say(f"error: {error.message}", style="bold red")
+        errors_console().say(f"hint: {error.hint}", style="dim")
+    return error.exit_code
+
+
+def _misused(error: typer.TyperException) -> int:
+    """A command line that is wrong in itself, or that names no command and wants help."""
+    message = error.format_message().strip()
+    if not message:
+        # The help was shown instead: no command was given.
+        return RequestInvalid.exit_code
+    context = getattr(error, "ctx", None)
+    hint = f"See `{context.command_path} --help`." if context is not None else None
+    return _failed(RequestInvalid(message, hint=hint))
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def _forget_output() -> None:
+    """Who read our output has gone; keep the interpreter from complaining when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

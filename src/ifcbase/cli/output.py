@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,18 +16,50 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
+
+from ifcbase.errors import FileUnwritable
+
+#: Wider than any table, so that none of its cells is folded.
+PIPE_WIDTH = 1000
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
-def console() -> Console:
+class Output(Console):
+    """A console that can also say a line as it is: no markup, not broken to the width."""
+
+    def say(self, text: str = "", *, style: str = "") -> None:
+        """Print one line; a reader or a program behind a pipe finds it whole."""
+        self.print(Text(text, style=style), soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        """Leave the reader's going to the entry point, which knows our exit codes."""
+        raise BrokenPipeError
+
+
+def console() -> Output:
     """Where results go. Piped output is as wide as it needs to be."""
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    return Output(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
 
 
-def errors_console() -> Console:
+def errors_console() -> Output:
     """Where errors and progress go."""
-    return Console(stderr=True, highlight=False)
+    return Output(stderr=True, highlight=False)
+
+
+def check_output(path: Path | None) -> None:
+    """Refuse a place for a report before the work whose result would not fit there.
+
+    Raises FileUnwritable."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise FileUnwritable(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise FileUnwritable(f"{path} cannot be written: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise FileUnwritable(f"{path} cannot be written: permission denied")
 
 
 def wants_json() -> bool:

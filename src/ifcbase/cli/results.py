@@ -11,6 +11,7 @@ import typer
 from ifcbase.cli import context
 from ifcbase.cli.output import (
     JsonOption,
+    check_output,
     console,
     counted,
     left_out_text,
@@ -73,6 +74,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """One result: what was found, what was tested, what was left out."""
+    check_output(output)
     with context.ledger_connection() as (settings, connection):
         header = reading.show_result(connection, project or settings.project, result)
         contacts = reading.contacts(connection, result, limit=None if as_json else limit)
@@ -84,18 +86,17 @@ def show(
         print_json(header | {"contacts": contacts, "left_out_elements": left_out})
         return
     out = console()
-    out.print(
+    out.say(
         f"result {header['id']} of {header['set']}: {counted(header['clash_count'], 'clash')}, "
-        f"{header['verdict']}",
-        markup=False,
+        f"{header['verdict']}"
     )
     out.print(coverage_table(header["sides"]))
     for warning in header["warnings"]:
-        out.print(f"warning: {warning}", markup=False)
+        out.say(f"warning: {warning}")
     if contacts:
         out.print(contacts_table("Clashes", contacts))
     if header["clash_count"] > len(contacts):
-        out.print(f"… and {header['clash_count'] - len(contacts)} more (--limit, or -o for all)")
+        out.say(f"… and {header['clash_count'] - len(contacts)} more (--limit, or -o for all)")
     if left_out:
         rows = [(e["side"], e["model"], e["global_id"], e["reason"]) for e in left_out[:limit]]
         out.print(table("Not tested", ["side", "model", "GlobalId", "reason"], rows))

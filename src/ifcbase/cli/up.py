@@ -24,7 +24,7 @@ def up(
     out = console()
     dsn = context.database(settings)
     for name in context.migrate(dsn):
-        out.print(f"applied {name}")
+        out.say(f"applied {name}")
     processes = Workers(workers, settings.home / "logs", {"IFCBASE_EMBEDDED": "1"})
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -34,21 +34,21 @@ def up(
     server = EmbeddedPostgres(settings.home)
     if own:
         status = server.status()
-        out.print(f"Postgres {status.major} on 127.0.0.1:{status.port}, data in {status.data}")
-    out.print(f"{workers} workers, logs in {settings.home / 'logs'}")
-    out.print("ready: submit with `ifcbase clash … --submit`, look with `ifcbase results list`")
-    out.print("stop with Ctrl-C")
+        out.say(f"Postgres {status.major} on 127.0.0.1:{status.port}, data in {status.data}")
+    out.say(f"{workers} workers, logs in {settings.home / 'logs'}")
+    out.say("ready: submit with `ifcbase clash … --submit`, look with `ifcbase results list`")
+    out.say("stop with Ctrl-C")
     try:
         while not stop.wait(2.0):
             for each in processes.watch():
-                out.print(f"worker {each + 1} had ended and was started again")
+                out.say(f"worker {each + 1} had ended and was started again")
             try:
                 context.revive(settings)
             except IfcbaseError as error:
-                out.print(f"Postgres: {error.message}", markup=False)
+                out.say(f"Postgres: {error.message}")
     finally:
         processes.stop()
         if own:
             server.stop()
-    out.print("stopped")
+    out.say("stopped")
     get_settings.cache_clear()

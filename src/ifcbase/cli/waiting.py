@@ -33,14 +33,14 @@ def report(job: dict[str, Any], *, quiet: bool = False) -> int:
     if job["state"] != "finished":
         error = from_dict(job["error"]) if job["error"] else None
         if not quiet:
-            errors_console().print(f"the job is {job['state']}")
+            errors_console().say(f"the job is {job['state']}")
             if error:
-                errors_console().print(error.message, markup=False)
-                errors_console().print(error.hint, style="dim", markup=False)
+                errors_console().say(error.message)
+                errors_console().say(error.hint, style="dim")
         return error.exit_code if error else 2
     outcome = job["outcome"]
     if not quiet:
-        console().print(
+        console().say(
             f"job {job['id'][:8]}: {counted(outcome['clash_count'], 'clash')}, {outcome['verdict']}; "
             f"results {', '.join(str(i) for i in outcome['db_ids'])}"
         )

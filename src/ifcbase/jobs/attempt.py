@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +20,7 @@ from ifcbase.errors import (
 from ifcbase.files.store import FileStore
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob, SandboxResult
+from ifcbase.jobs.workfolder import job_folder
 from ifcbase.ledger.interface import Attempt, Ledger
 
 _LOG = logging.getLogger(__name__)
@@ -60,12 +59,14 @@ class Runner:
             _LOG.warning("job %s: the lease was lost, the attempt is dropped", job_id)
 
     def _attempt(self, attempt: Attempt) -> None:
-        self.work_folder.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"job-{attempt.job_id[:8]}-", dir=self.work_folder))
         try:
-            with _Lease(self, attempt) as lease:
+            # The lease is kept while storing, too: reading a large report takes its time.
+            with (
+                job_folder(self.work_folder, attempt.job_id) as folder,
+                _Lease(self, attempt) as lease,
+            ):
                 result = self._compute(attempt, folder, lease)
-            self._store(attempt, folder, result)
+                self._store(attempt, folder, result)
         except LeaseLost:
             raise
         except IfcbaseError as error:
@@ -73,12 +74,10 @@ class Runner:
         except Exception as error:  # noqa: BLE001 (an error of ours must end the attempt, not the worker)
             _LOG.exception("job %s: unexpected failure", attempt.job_id)
             self._fail(attempt, ComputeError(detail=repr(error)))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _compute(self, attempt: Attempt, folder: Path, lease: _Lease) -> SandboxResult:
         check = check_named(attempt.check)
-        inputs = {}
+        inputs: dict[str, Path] = {}
         for number, given in enumerate(attempt.inputs):
             # A name of our own: the child needs the suffix, and no name a client chose.
             suffix = Path(given.name).suffix.lower()
@@ -104,6 +103,11 @@ class Runner:
             if lease.lost.is_set():
                 raise LeaseLost from None
             raise
+        except IfcbaseError as error:
+            # People know their files by the names they gave them.
+            for name, link in inputs.items():
+                error.message = error.message.replace(link.name, Path(name).name)
+            raise
 
     def _store(self, attempt: Attempt, folder: Path, result: SandboxResult) -> None:
         """Store the results, trying again while the database is away and the lease holds."""
@@ -116,9 +120,7 @@ class Runner:
                     writer.finish_job(outcome, _facts(result))
             except LedgerUnavailable as error:
                 _LOG.warning("job %s: not stored yet: %s", attempt.job_id, error.message)
-                self.revive()
-                time.sleep(pause)
-                pause = min(pause * 2, 5.0)
+                pause = self._wait_for_database(pause)
             else:
                 _LOG.info("job %s: stored", attempt.job_id)
                 return
@@ -140,13 +142,20 @@ class Runner:
                     facts=_facts(getattr(error, "facts", None)),
                 )
             except LedgerUnavailable:
-                self.revive()
-                time.sleep(pause)
-                pause = min(pause * 2, 5.0)
+                pause = self._wait_for_database(pause)
                 continue
             if state == "queued":
                 self.again(attempt.job_id)
             return
+
+    def _wait_for_database(self, pause: float) -> float:
+        """Wait before the next try; gives the next pause. Raises LeaseLost when told to stop."""
+        if self.stop.is_set():
+            # Nobody waits for an outage to end while being stopped: the reaper takes the job.
+            raise LeaseLost
+        self.revive()
+        self.stop.wait(pause)
+        return min(pause * 2, 5.0)
 
 
 class _Lease:

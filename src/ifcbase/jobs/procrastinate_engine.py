@@ -13,10 +13,11 @@ from collections.abc import Callable, Sequence
 import procrastinate
 from procrastinate.schema import SchemaManager
 from psycopg.types.json import Jsonb
+from psycopg_pool import PoolTimeout
 
 from ifcbase.errors import LedgerUnavailable
 from ifcbase.jobs.engine import Connection
-from ifcbase.ledger.connect import connection_options, through_transaction_pooler
+from ifcbase.ledger.connect import connect, connection_options, through_transaction_pooler
 from ifcbase.sqlfiles import queries
 
 _SQL = queries("ifcbase.jobs", "procrastinate.sql")
@@ -56,15 +57,19 @@ class ProcrastinateEngine:
 
     def tidy(self, connection: Connection) -> None:
         """See Engine."""
-        connection.execute(_SQL["tidy"])
+        with connection.transaction():
+            connection.execute(_SQL["use_schema"])
+            connection.execute(_SQL["tidy"])
 
     def work(
         self, queues: Sequence[str], handle: Callable[[str], None], stop: threading.Event, name: str
     ) -> None:
         """See Engine."""
+        # A pool would try for half a minute to reach a server that is not there.
+        connect(self._dsn).close()
         try:
             asyncio.run(self._work(queues, handle, stop, name))
-        except procrastinate.exceptions.ConnectorException as error:
+        except (procrastinate.exceptions.ConnectorException, PoolTimeout) as error:
             raise LedgerUnavailable(f"the queue cannot be reached: {error}") from error
 
     async def _work(
@@ -73,7 +78,7 @@ class ProcrastinateEngine:
         options = connection_options(self._dsn)
         options["options"] = "-c search_path=procrastinate"
         connector = procrastinate.PsycopgConnector(
-            conninfo=self._dsn, kwargs=options, min_size=1, max_size=4, timeout=10
+            conninfo=self._dsn, kwargs=options, min_size=1, max_size=4, timeout=3
         )
         app = procrastinate.App(connector=connector)
 

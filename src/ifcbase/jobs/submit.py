@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from ifcbase.errors import Conflict, NotFound, RequestInvalid
+from ifcbase.errors import Conflict, FileUnreadable, NotFound, RequestInvalid
 from ifcbase.files.store import FileStore
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.engine import Connection, Engine
@@ -41,10 +43,13 @@ class Submitted:
     versions: dict[str, tuple[str, int]]
 
 
+#: The states of a job, as core.jobs has them.
+STATES = ("queued", "running", "computed", "finished", "failed", "cancelled")
+
 #: What a file's name says of its revision and date, which is not part of the stream's name.
 _REVISION = re.compile(
     r"""(?xi) (?: [ _.\-]+ | (?<=\S)(?=\() )
-    \(? (?: (?: rev(?:ision)? | version | index ) [ _.\-]* [a-z0-9]{1,4}
+    \(? (?: (?: rev(?:ision)? | version | index ) [ _.\-]* (?: [a-z]? \d{1,4} (?: \.\d+ )* | [a-z] )
           | [vr] [ _.\-]* \d{1,4} (?: \.\d+ )*
           | (?:19|20)\d\d [ _.\-]? (?:0[1-9]|1[0-2]) [ _.\-]? (?:0[1-9]|[12]\d|3[01])
           | (?:0[1-9]|[12]\d|3[01]) [ _.\-] (?:0[1-9]|1[0-2]) [ _.\-] (?:19|20)\d\d
@@ -83,16 +88,23 @@ def submit(
     missing = sorted(set(names) - set(given))
     if missing:
         raise RequestInvalid(f"the request names {', '.join(missing)}, which was not given")
-    for name in names:
-        check_file(given[name].path)
+    checked = {name: check_file(given[name].path) for name in names}
 
     project = project or settings.project
+    with translated():
+        # Before any byte is kept for a project that is not there.
+        project_id = project_named(connection, project)
     stored = {name: files.put(project, given[name].path) for name in names}
+    for name in names:
+        if stored[name].sha256 != checked[name].sha256:
+            raise FileUnreadable(
+                f"{given[name].path} changed while it was read",
+                hint="Wait until it is written and try again.",
+            )
     streams = {name: given[name].model or stream_name(given[name].path.name) for name in names}
     _refuse_two_versions(streams, {name: file.sha256 for name, file in stored.items()})
 
     with translated(), connection.transaction():
-        project_id = project_named(connection, project)
         inputs, versions = [], {}
         for name in names:
             file, model = stored[name], streams[name]
@@ -117,9 +129,19 @@ def submit(
         ).fetchone()
         assert row is not None  # noqa: S101 (the function always returns one row)
         job_id, is_new = str(row[0]), bool(row[1])
-        if is_new:
-            engine.deliver(connection, check.worker, job_id)
-    return Submitted(job_id, is_new, versions)
+        if not is_new:
+            # The files of a repeated request are no new revisions.
+            raise psycopg.Rollback
+        engine.deliver(connection, check.worker, job_id)
+    return Submitted(job_id, is_new, versions if is_new else _versions_of(connection, job_id))
+
+
+def _versions_of(connection: Connection, job_id: str) -> dict[str, tuple[str, int]]:
+    """Model and version number of each input of a job by its name."""
+    return {
+        given["name"]: (given["model"], given["number"])
+        for given in show_job(connection, job_id)["inputs"]
+    }
 
 
 def _refuse_two_versions(streams: Mapping[str, str], hashes: Mapping[str, str]) -> None:
@@ -151,17 +173,36 @@ def project_named(connection: Connection, name: str) -> int:
 
 def show_job(connection: Connection, job_id: str) -> dict[str, Any]:
     """All that is known of a job. Raises NotFound."""
-    with translated(), connection.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_SQL["show"], {"job": job_id}).fetchone()
+    row = None
+    if _is_id(job_id):
+        with translated(), connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(_SQL["show"], {"job": job_id}).fetchone()
     if row is None:
         raise NotFound(f"there is no job {job_id}", hint="List them with `ifcbase jobs list`.")
     return row
 
 
+def _require_id(job_id: str) -> None:
+    if not _is_id(job_id):
+        raise NotFound(f"{job_id!r} is not the id of a job")
+
+
+def _is_id(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
 def list_jobs(
     connection: Connection, project: str, *, state: str | None = None, limit: int = 20
 ) -> list[dict[str, Any]]:
-    """The latest jobs of a project, newest first."""
+    """The latest jobs of a project, newest first. Raises RequestInvalid for an unknown state."""
+    if state is not None and state not in STATES:
+        raise RequestInvalid(
+            f"there is no job state {state!r}", hint=f"The states are: {', '.join(STATES)}."
+        )
     with translated(), connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(
             _SQL["list"], {"project": project, "state": state, "limit": limit}
@@ -182,7 +223,10 @@ def full_id(connection: Connection, prefix: str) -> str:
 
 
 def cancel_job(connection: Connection, job_id: str) -> str:
-    """Cancel a job: "cancelled" at once while it waits, else "cancelling"."""
+    """Cancel a job: "cancelled" at once while it waits, else "cancelling".
+
+    Raises NotFound, Conflict."""
+    _require_id(job_id)
     with translated(), connection.transaction():
         row = connection.execute(_SQL["cancel"], {"job": job_id}).fetchone()
     return str(row[0]) if row else ""
@@ -190,6 +234,7 @@ def cancel_job(connection: Connection, job_id: str) -> str:
 
 def requeue_job(connection: Connection, engine: Engine, job_id: str) -> None:
     """Let a failed or cancelled job try again. Raises NotFound, Conflict."""
+    _require_id(job_id)
     with translated(), connection.transaction():
         connection.execute(_SQL["requeue"], {"job": job_id})
         deliver_again(connection, engine, [job_id])

@@ -35,7 +35,8 @@ SIGHTING_COLUMNS: dict[str, str] = {
 
 
 def binary_rows(columns: Mapping[str, npt.NDArray[np.generic]], types: Mapping[str, str]) -> bytes:
-    """The columns as one binary COPY stream. All arrays must have the same length."""
+    """The columns as one binary COPY stream. Raises ValueError for arrays of different
+    lengths and for values that an integer column cannot hold."""
     layout: list[tuple[str, str]] = [("fields", ">i2")]
     for name, kind in types.items():
         layout += [(f"{name} length", ">i4"), (name, kind)]
@@ -47,4 +48,6 @@ def binary_rows(columns: Mapping[str, npt.NDArray[np.generic]], types: Mapping[s
             raise ValueError(f"column {name} has {len(columns[name])} values, not {count}")
         rows[f"{name} length"] = np.dtype(kind).itemsize
         rows[name] = columns[name]
+        if np.dtype(kind).kind == "i" and not np.array_equal(rows[name], columns[name]):
+            raise ValueError(f"column {name} holds values that its type cannot")
     return _SIGNATURE + rows.tobytes() + _TRAILER

@@ -35,9 +35,12 @@ class PostgresLedger:
             dsn,
             min_size=0,
             max_size=4,
-            timeout=10,
+            # Short: everybody who waits for the database tries again, and may be told to stop.
+            timeout=5,
             max_idle=60,
-            kwargs=connection_options(dsn),
+            # The server commits each call by itself: a worker that falls asleep between a call and its
+            # commit would keep the attempt locked, and nobody could take the job from it.
+            kwargs=connection_options(dsn) | {"autocommit": True},
             check=ConnectionPool.check_connection,
             open=True,
         )
@@ -96,7 +99,7 @@ class PostgresLedger:
     @contextmanager
     def writing(self, token: str) -> Iterator[_PostgresWriter]:
         """All that is written inside becomes visible at once, or not at all."""
-        with self._connection() as connection:
+        with self._connection() as connection, connection.transaction():
             milliseconds = str(int(self._writing_idle_s * 1000))
             connection.execute(_SQL["bound_idle"], {"milliseconds": milliseconds})
             yield _PostgresWriter(connection, token)

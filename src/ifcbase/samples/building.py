@@ -9,11 +9,12 @@ from pathlib import Path
 from ifcbase.errors import RequestInvalid
 from ifcbase.samples.fabric import services, structure
 from ifcbase.samples.finishes import architecture
+from ifcbase.samples.ifc_frame import Style
 from ifcbase.samples.plan import MODELS, Contact, Edit, Opening, Part, Plan
 from ifcbase.samples.planted import plant
 from ifcbase.samples.shapes import Vector, shaken, shifted
 from ifcbase.samples.truth import Change, Planted, Revision, Sample, Schema, Unit
-from ifcbase.samples.writing import Style, write
+from ifcbase.samples.writing import write
 
 #: Jitter beyond this would bring elements nearer to each other than ``APART_M``.
 MOST_JITTER_MM = 2.0

@@ -6,7 +6,7 @@ import io
 from pathlib import Path
 from types import TracebackType
 
-from ifcbase.samples.writing import STAMP, STAMP_SECONDS, guid
+from ifcbase.samples.ifc_frame import STAMP, STAMP_SECONDS, guid
 
 FLUSH_CHARACTERS = 4_000_000
 

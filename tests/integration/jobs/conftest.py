@@ -2,6 +2,7 @@
 
 from tests.integration.migrated import (
     any_busy,
+    any_ledger,
     any_store,
     any_world,
     busy,
@@ -14,6 +15,7 @@ from tests.integration.migrated import (
 
 __all__ = [
     "any_busy",
+    "any_ledger",
     "any_store",
     "any_world",
     "busy",

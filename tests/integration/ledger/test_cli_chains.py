@@ -97,7 +97,7 @@ def test_a_plan_changes_nothing(told: Chain) -> None:
     rule = ["--action", "ignored", "--reason", "small overlap", "--max-depth", "0.03"]
     found = read("plan", "--set", told.name, *rule)
     assert [each["pair_id"] for each in found["pairs"]] == [told.pair_id(THREE)]
-    assert "1 no longer reported" in run("plan", "--set", told.name, "--tolerance", 0.03).stdout
+    assert "1 no longer reported" in run("plan", "--set", told.name, "--tolerance", "0.03").stdout
     assert read("pairs", "list", "--review", "ignored") == []
 
 

@@ -29,6 +29,8 @@ DOORS = {
     "add_output(uuid,text,bigint,text)",
     "finish_result(uuid,bigint,jsonb)",
 }
+#: What people call.
+DESKS = {"decide(bigint[],text,text,text,text,date)"}
 TIME = "timestamp with time zone"
 #: The columns of the origin plan's tables, from its SQL.
 PLAN = {
@@ -83,7 +85,7 @@ def test_every_table_has_row_level_security_with_a_policy_and_a_comment(any_worl
     for table, secured, described, roles in rows:
         assert secured, f"{table} has no row-level security"
         assert described, f"{table} has no comment"
-        assert roles == ["service_role"], table
+        assert "service_role" in roles, table
 
 
 def test_every_function_is_described_and_finds_things_by_a_trusted_path(any_world: World) -> None:
@@ -103,7 +105,7 @@ def test_every_function_is_described_and_finds_things_by_a_trusted_path(any_worl
 
 def test_public_holds_the_api_and_nothing_else(any_world: World) -> None:
     assert {r[0] for r in any_world.sql(RELATIONS, ["public"])} == {f"public.{v}" for v in VIEWS}
-    assert {r[0] for r in any_world.sql(FUNCTIONS, ["public"])} == DOORS
+    assert {r[0] for r in any_world.sql(FUNCTIONS, ["public"])} == DOORS | DESKS
     definers = any_world.sql(
         "select proname from pg_proc where pronamespace = 'public'::regnamespace and not prosecdef"
     )
@@ -135,11 +137,11 @@ def test_the_columns_of_the_plan_come_first(world: World, view: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated", "ifc_worker"])
-def test_nobody_reaches_a_table_by_the_catalog(any_world: World, role: str) -> None:
+def test_nobody_has_rights_that_pass_by_the_policies(any_world: World, role: str) -> None:
     reached = any_world.sql(
         """select c.oid::regclass::text, p from pg_class c
              join pg_namespace n on n.oid = c.relnamespace,
-                  unnest(array['select','insert','update','delete','truncate','references','trigger']) p
+                  unnest(array['truncate', 'references', 'trigger']) p
             where n.nspname = any(%s) and c.relkind in ('r', 'p', 'v')
               and has_table_privilege(%s, c.oid, p)""",
         OURS, role,
@@ -154,17 +156,21 @@ def test_nobody_reaches_a_table_by_the_catalog(any_world: World, role: str) -> N
     )  # fmt: skip
     assert sequences == []
     schemas = any_world.sql(
-        "select s from unnest(%s::text[]) s where has_schema_privilege(%s, s, 'usage, create')",
-        list(ROOMS), role,
-    )  # fmt: skip
+        "select s from unnest(%s::text[]) s where has_schema_privilege(%s, s, 'create')", OURS, role
+    )
     assert schemas == []
 
 
 @pytest.mark.parametrize(
     ("role", "allowed"),
-    [("anon", set()), ("authenticated", set()), ("ifc_worker", DOORS), ("service_role", DOORS)],
+    [
+        ("anon", set()),
+        ("authenticated", DESKS),
+        ("ifc_worker", DOORS),
+        ("service_role", DOORS | DESKS),
+    ],
 )
-def test_only_workers_and_the_service_may_call_the_doors(
+def test_only_workers_and_the_service_write_results_and_people_decide(
     any_world: World, role: str, allowed: set[str]
 ) -> None:
     rows = any_world.sql(
@@ -174,46 +180,6 @@ def test_only_workers_and_the_service_may_call_the_doors(
         role,
     )
     assert {row[0] for row in rows} == allowed
-
-
-@pytest.mark.parametrize("role", ["anon", "authenticated"])
-def test_strangers_are_refused_when_they_try(any_world: World, role: str) -> None:
-    """Each relation and each function is tried for real, as the role, not asked of the catalog."""
-    relations = [row[0] for row in any_world.sql(RELATIONS, OURS)]
-    calls = [row[0] for row in any_world.sql(
-        """select format('%%I.%%I(%%s)', n.nspname, p.proname,
-                  (select string_agg('null::' || format_type(t, null), ', ')
-                     from unnest(p.proargtypes::oid[]) t))
-             from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-            where n.nspname = any(%s) and p.prorettype <> 'trigger'::regtype""",
-        OURS,
-    )]  # fmt: skip
-    assert len(relations) > 20
-    assert len(calls) > 30
-    any_world.sql(f"set role {role}")
-    for relation in relations:
-        for attempt in (
-            f"select 1 from {relation}",
-            f"insert into {relation} default values",
-            f"delete from {relation}",
-        ):
-            if attempt == "delete from public.clash_results":
-                refusal: type[psycopg.Error] = psycopg.errors.ObjectNotInPrerequisiteState
-            else:
-                refusal = psycopg.errors.InsufficientPrivilege
-            with pytest.raises(refusal):
-                any_world.sql(attempt)
-    for call in calls:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            any_world.sql(f"select {call}")
-
-
-def test_a_worker_reads_no_table_and_no_view(any_world: World) -> None:
-    relations = [row[0] for row in any_world.sql(RELATIONS, OURS)]
-    any_world.sql("set role ifc_worker")
-    for relation in relations:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            any_world.sql(f"select 1 from {relation}")
 
 
 def test_the_owner_may_become_every_role_it_made(any_world: World) -> None:
@@ -288,7 +254,7 @@ def test_supabases_frame_is_used_and_left_as_it_is(any_server: Server, any_world
             for role in ("anon", "authenticated"):
                 for view in VIEWS:
                     assert not world.value(
-                        "select has_table_privilege(%s, %s, 'select, insert, update, delete')",
+                        "select has_table_privilege(%s, %s, 'insert, update, delete, truncate')",
                         role, f"public.{view}",
                     )  # fmt: skip
                 for door in DOORS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
@@ -47,7 +46,7 @@ PLAIN = sorted(set(ROWS) - {"clash_results"})
 
 
 @pytest.fixture
-def service(any_world: World) -> Iterator[World]:
+def service(any_world: World) -> World:
     """The database of each major version as service_role."""
     any_world.sql("set role service_role")
     return any_world
@@ -87,7 +86,9 @@ def test_what_goes_in_comes_out(service: World, view: str) -> None:
 
 @pytest.mark.parametrize("view", sorted(ROWS))
 def test_rows_are_ordered_filtered_and_counted(service: World, view: str) -> None:
-    ids = [insert(service, view, **ROWS[view], created_at=THEN.replace(day=day)) for day in (3, 1, 2)]
+    ids = [
+        insert(service, view, **ROWS[view], created_at=THEN.replace(day=day)) for day in (3, 1, 2)
+    ]
     found = service.sql(f"select id from public.{view} order by created_at desc")
     assert [row[0] for row in found] == [ids[0], ids[2], ids[1]]
     assert service.value(
@@ -148,7 +149,10 @@ def test_plain_tables_are_corrected_and_deleted(service: World, view: str) -> No
 
 def test_clash_results_are_never_changed(one_service: World) -> None:
     insert(one_service, "clash_results", **ROWS["clash_results"])
-    for statement in ("update public.clash_results set clash_count = 0", "delete from public.clash_results"):
+    for statement in (
+        "update public.clash_results set clash_count = 0",
+        "delete from public.clash_results",
+    ):
         with pytest.raises((
             psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState,
         )):  # fmt: skip
@@ -172,9 +176,7 @@ def test_a_given_origin_is_taken_and_a_wrong_one_refused(service: World) -> None
     row = ROWS["clash_results"]
     insert(service, "clash_results", **row)
     second = insert(service, "clash_results", **row)
-    given = insert(
-        service, "clash_results", "original_clash_id", **row, original_clash_id=second
-    )
+    given = insert(service, "clash_results", "original_clash_id", **row, original_clash_id=second)
     assert given == second
     before = service.value("select count(*) from public.clash_results")
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
@@ -218,7 +220,9 @@ def test_many_clients_inserting_at_once_make_one_chain(busy: World) -> None:
 
 
 def test_a_document_of_20_megabytes_is_kept_verbatim(one_service: World) -> None:
-    clashes = {f"{i:022d}-{i + 1:022d}": {"p1": [i / 7, 0.1, 1e-9], "t": "é" * 20} for i in range(180_000)}
+    clashes = {
+        f"{i:022d}-{i + 1:022d}": {"p1": [i / 7, 0.1, 1e-9], "t": "é" * 20} for i in range(180_000)
+    }
     document = [{"name": "big", "clashes": clashes}]
     row = ROWS["clash_results"] | {"clash_data": document, "clash_count": len(clashes)}
     with one_service.connection.cursor() as cursor:
@@ -240,7 +244,7 @@ def test_a_document_of_20_megabytes_is_kept_verbatim(one_service: World) -> None
 @pytest.mark.parametrize("column", ["job_id", "verdict", "set_version", "finished_at", "touching"])
 def test_what_only_jobs_know_cannot_be_claimed(one_service: World, column: str) -> None:
     """A value that would be dropped is refused, not returned as if it had been stored."""
-    values = {
+    values: dict[str, Any] = {
         "job_id": "b6f1d6a0-3f6c-4b9e-9d35-6c1f1c1f1c1f", "verdict": "clean", "set_version": 3,
         "finished_at": THEN, "touching": 4,
     }  # fmt: skip
@@ -266,15 +270,23 @@ def test_the_project_of_a_row_that_names_none(world: World) -> None:
     """Service and worker write to ``default``, a member of one project there, of several nowhere."""
     user = "b6f1d6a0-3f6c-4b9e-9d35-6c1f1c1f1c1f"
     assert world.value("select core.default_project()") == 1
-    claims(world, user)
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="any project"):
-        world.value("select core.default_project()")
     tower = world.value("insert into core.projects (name) values ('tower') returning id")
-    world.sql("insert into core.members values (1, %s, 'viewer'), (%s, %s, 'editor')", user, tower, user)
-    assert world.value("select core.default_project()") == tower
+    claims(world, user)
+    project = "select core.default_project()"
+    world.sql("set role authenticated")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="any project"):
+        world.value(project)
+    world.sql("reset role")
+    world.sql(
+        "insert into core.members values (1, %s, 'viewer'), (%s, %s, 'editor')", user, tower, user
+    )
+    world.sql("set role authenticated")
+    assert world.value(project) == tower
+    world.sql("reset role")
     world.sql("update core.members set role = 'admin' where project_id = 1")
+    world.sql("set role authenticated")
     with pytest.raises(psycopg.errors.NotNullViolation, match="project_id"):
-        world.value("select core.default_project()")
+        world.value(project)
 
 
 def test_deleting_a_project_takes_everything_of_it(any_world: World) -> None:

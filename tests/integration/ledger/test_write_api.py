@@ -12,7 +12,14 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from ifcbase.errors import Conflict, LeaseLost, LedgerBusy, LedgerError, LedgerUnavailable, RequestInvalid
+from ifcbase.errors import (
+    Conflict,
+    LeaseLost,
+    LedgerBusy,
+    LedgerError,
+    LedgerUnavailable,
+    RequestInvalid,
+)
 from ifcbase.ledger.connect import translated
 from ifcbase.ledger.copying import SIGHTING_COLUMNS, binary_rows
 from ifcbase.ledger.interface import Attempt, Writer
@@ -40,7 +47,10 @@ def two_models(world: World, version: str = "1") -> Job:
 
 
 def refs() -> list[dict[str, Any]]:
-    rows = [{"ref": i, "input": "A.ifc", "global_id": e.global_id, "n": e.n} for i, e in enumerate(WALLS)]
+    rows = [
+        {"ref": i, "input": "A.ifc", "global_id": e.global_id, "n": e.n}
+        for i, e in enumerate(WALLS)
+    ]
     return rows + [
         {"ref": 4 + i, "input": "B.ifc", "global_id": e.global_id, "n": e.n}
         for i, e in enumerate(PIPES)
@@ -118,7 +128,9 @@ def test_a_lease_must_end_some_day(busy: World, store: PostgresLedger, lease_s: 
     assert busy.state(job) == "queued"
 
 
-def test_a_heartbeat_renews_the_lease_and_tells_of_a_cancel(busy: World, store: PostgresLedger) -> None:
+def test_a_heartbeat_renews_the_lease_and_tells_of_a_cancel(
+    busy: World, store: PostgresLedger
+) -> None:
     job = two_models(busy)
     attempt = start(store, job)
     left = "select lease_until - clock_timestamp() from core.attempts where token = %s"
@@ -128,7 +140,10 @@ def test_a_heartbeat_renews_the_lease_and_tells_of_a_cancel(busy: World, store: 
     )
     assert store.heartbeat(attempt.token, {"phase": "detecting", "fraction": 0.5}) is False
     assert 50 < busy.value(left, attempt.token).total_seconds() <= 60
-    assert busy.value("select progress ->> 'phase' from core.jobs where id = %s", job.id) == "detecting"
+    assert (
+        busy.value("select progress ->> 'phase' from core.jobs where id = %s", job.id)
+        == "detecting"
+    )
     assert busy.value("select core.cancel_job(%s)", job.id) == "cancelling"
     assert store.heartbeat(attempt.token) is True
     assert busy.value("select progress is not null from core.jobs where id = %s", job.id)
@@ -172,7 +187,7 @@ CALLS: dict[str, str] = {
 def test_the_table_of_calls_is_whole(busy: World) -> None:
     """A new function of the write API must be fenced, too."""
     doors = busy.sql("select proname from pg_proc where pronamespace = 'public'::regnamespace")
-    assert {row[0] for row in doors} == set(CALLS) | {"start_attempt"}
+    assert {row[0] for row in doors} == set(CALLS) | {"start_attempt", "decide"}
 
 
 def call(world: World, function: str, token: str, job: Job, result: int, **more: Any) -> Any:
@@ -210,7 +225,9 @@ def test_the_fence(busy: World, store: PostgresLedger, function: str) -> None:
     assert visible(busy) == []
 
 
-def test_a_long_statement_does_not_cost_a_writer_its_lease(busy: World, store: PostgresLedger) -> None:
+def test_a_long_statement_does_not_cost_a_writer_its_lease(
+    busy: World, store: PostgresLedger
+) -> None:
     """Nobody can have taken a job from a transaction that holds its lease."""
     job = two_models(busy)
     attempt = start(store, job, lease_s=0.5)
@@ -224,7 +241,9 @@ def test_a_long_statement_does_not_cost_a_writer_its_lease(busy: World, store: P
     assert len(visible(busy)) == 1
 
 
-def test_a_lease_that_lapsed_between_two_transactions_is_gone(busy: World, store: PostgresLedger) -> None:
+def test_a_lease_that_lapsed_between_two_transactions_is_gone(
+    busy: World, store: PostgresLedger
+) -> None:
     attempt = start(store, two_models(busy), lease_s=0.3)
     with store.writing(attempt.token) as writer:
         writer.add_output("0" * 64, 1, "out.json")
@@ -309,9 +328,13 @@ def test_a_result_as_it_was_written(any_busy: World, any_store: PostgresLedger) 
     attempt = start(any_store, job)
     result = store_job(any_store, attempt, job)
     assert any_busy.state(job) == "finished"
-    columns = "id, original_clash_id, clash_set_name, output_filename, clash_count, verdict, set_version"
+    columns = (
+        "id, original_clash_id, clash_set_name, output_filename, clash_count, verdict, set_version"
+    )
     assert visible(any_busy, columns) == [(result, None, "A x B", "out.json", 3, "found", 1)]
-    (document,) = any_busy.value("select clash_data from public.clash_results where id = %s", result)
+    (document,) = any_busy.value(
+        "select clash_data from public.clash_results where id = %s", result
+    )
     assert {k: document[k] for k in ("name", "mode", "tolerance", "verdict")} == {
         "name": "A x B", "mode": "intersection", "tolerance": 0.01, "verdict": "found",
     }  # fmt: skip
@@ -330,7 +353,10 @@ def test_a_result_as_it_was_written(any_busy: World, any_store: PostgresLedger) 
         "smart_group": 1, "position": third["position"],
     }  # fmt: skip
     assert third["position"] == pytest.approx([0.0, 1000001.05, 2.15])
-    assert any_busy.value("select count(*) from clash.result_elements where result_id = %s", result) == 0
+    assert (
+        any_busy.value("select count(*) from clash.result_elements where result_id = %s", result)
+        == 0
+    )
 
 
 def test_sides_are_kept_when_the_set_turns_them_round(busy: World, store: PostgresLedger) -> None:
@@ -384,7 +410,9 @@ def test_everything_twice_is_everything_once(busy: World, store: PostgresLedger)
     assert len(results) == 1
     assert visible(busy, "clash_count, related_left_out") == [(3, 0)]
     counted = {
-        table: busy.value(f"select count(*) from clash.{table} where result_id = any(%s)", list(results))
+        table: busy.value(
+            f"select count(*) from clash.{table} where result_id = any(%s)", list(results)
+        )
         for table in ("sightings", "coverage", "left_out", "result_elements")
     }
     assert counted == {"sightings": 3, "coverage": 2, "left_out": 1, "result_elements": 0}
@@ -399,7 +427,9 @@ def test_copied_rows_and_json_rows_are_equal(busy: World, store: PostgresLedger)
             if way == "copy":
                 describe(writer, job)
             result = writer.open_result(header(way))
-            writer.append_rows(result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)])
+            writer.append_rows(
+                result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)]
+            )
             writer.append_rows(result, "elements", refs())
             if way == "copy":
                 writer.append_sightings(result, columns)
@@ -431,12 +461,18 @@ def test_an_inventory_by_json_is_the_same_as_by_copy(busy: World, store: Postgre
     attempt = start(store, sent)
     version = sent.versions["sent.ifc"]
     rows = [
-        {k: v for k, v in each._asdict().items() if k != "step_id"} for each in inventory(odd).elements
+        {k: v for k, v in each._asdict().items() if k != "step_id"}
+        for each in inventory(odd).elements
     ]
     for chunk in (rows[:2], rows[1:]):
         busy.sql("select public.append_inventory(%s, %s, %s)", attempt.token, version, Jsonb(chunk))
     facts = {"elements": 3, "schema": "IFC4", "repeated_ids": 1}
-    assert busy.value("select public.finish_inventory(%s, %s, %s)", attempt.token, version, Jsonb(facts)) == 3
+    assert (
+        busy.value(
+            "select public.finish_inventory(%s, %s, %s)", attempt.token, version, Jsonb(facts)
+        )
+        == 3
+    )
     both = [
         busy.sql(
             """select e.global_id, e.n, c.first_number, c.last_number, c.fingerprint, c.ifc_class,
@@ -454,7 +490,9 @@ def test_an_inventory_by_json_is_the_same_as_by_copy(busy: World, store: Postgre
     assert busy.sql(facts_of, version) == [("IFC4", 3, 1)]
 
 
-def test_an_inventory_that_did_not_arrive_whole_is_refused(busy: World, store: PostgresLedger) -> None:
+def test_an_inventory_that_did_not_arrive_whole_is_refused(
+    busy: World, store: PostgresLedger
+) -> None:
     job = two_models(busy)
     attempt = start(store, job)
     for facts in ({"elements": 5}, {}):
@@ -464,7 +502,8 @@ def test_an_inventory_that_did_not_arrive_whole_is_refused(busy: World, store: P
                 attempt.token, job.versions["A.ifc"], Jsonb(facts),
             )  # fmt: skip
     assert not busy.value(
-        "select inventoried_at is not null from core.model_versions where id = %s", job.versions["A.ifc"]
+        "select inventoried_at is not null from core.model_versions where id = %s",
+        job.versions["A.ifc"],
     )
 
 
@@ -483,7 +522,9 @@ def test_a_count_that_does_not_match_is_refused(
     with pytest.raises(Conflict, match=message), store.writing(start(store, job).token) as writer:
         describe(writer, job)
         result = writer.open_result(header())
-        writer.append_rows(result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)])
+        writer.append_rows(
+            result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)]
+        )
         writer.append_rows(result, "elements", refs())
         writer.append_sightings(result, sightings(PAIRS))
         writer.finish_result(result, footer(3) | change)
@@ -491,24 +532,32 @@ def test_a_count_that_does_not_match_is_refused(
 
 
 def broken_position(writer: Writer, result: int) -> None:
-    writer.append_rows(result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)])
+    writer.append_rows(
+        result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)]
+    )
     writer.append_sightings(result, sightings(PAIRS, b_position=7))
 
 
 def broken_kind(writer: Writer, result: int) -> None:
-    writer.append_rows(result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)])
+    writer.append_rows(
+        result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)]
+    )
     columns = dict(sightings(PAIRS))
     columns["kind"] = columns["kind"] + 90
     writer.append_sightings(result, columns)
 
 
 def broken_element(writer: Writer, result: int) -> None:
-    writer.append_rows(result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)])
+    writer.append_rows(
+        result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)]
+    )
     writer.append_sightings(result, sightings([*PAIRS[:2], (0, 4711)]))
 
 
 def broken_twice(writer: Writer, result: int) -> None:
-    writer.append_rows(result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)])
+    writer.append_rows(
+        result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)]
+    )
     writer.append_sightings(result, sightings([(0, 4), (1, 5), (4, 0)]))
 
 
@@ -517,7 +566,10 @@ def test_contacts_the_document_would_not_show_are_not_counted(
     busy: World, store: PostgresLedger, break_it: Callable[[Writer, int], None]
 ) -> None:
     job = two_models(busy)
-    with pytest.raises(Conflict, match="counts 3 clashes"), store.writing(start(store, job).token) as writer:
+    with (
+        pytest.raises(Conflict, match="counts 3 clashes"),
+        store.writing(start(store, job).token) as writer,
+    ):
         describe(writer, job)
         result = writer.open_result(header())
         writer.append_rows(result, "elements", refs())
@@ -531,7 +583,10 @@ def test_a_contact_without_a_place_is_refused(
     busy: World, store: PostgresLedger, column: str, bad: float
 ) -> None:
     job = two_models(busy)
-    with pytest.raises(LedgerError, match="check constraint"), store.writing(start(store, job).token) as writer:
+    with (
+        pytest.raises(LedgerError, match="check constraint"),
+        store.writing(start(store, job).token) as writer,
+    ):
         describe(writer, job)
         result = writer.open_result(header())
         writer.append_rows(result, "elements", refs())
@@ -544,23 +599,34 @@ def test_a_contact_without_a_place_is_refused(
 def test_a_result_must_say_what_it_tested(busy: World, store: PostgresLedger) -> None:
     """No silent zero: without coverage "no clashes" says nothing."""
     job = two_models(busy)
-    with pytest.raises(Conflict, match="what it tested"), store.writing(start(store, job).token) as writer:
+    with (
+        pytest.raises(Conflict, match="what it tested"),
+        store.writing(start(store, job).token) as writer,
+    ):
         writer.finish_result(writer.open_result(header()), footer(0))
     assert visible(busy) == []
 
 
 def test_every_element_left_out_is_named(busy: World, store: PostgresLedger) -> None:
     job = two_models(busy)
-    with pytest.raises(Conflict, match="left out"), store.writing(start(store, job).token) as writer:
+    with (
+        pytest.raises(Conflict, match="left out"),
+        store.writing(start(store, job).token) as writer,
+    ):
         describe(writer, job)
         result = writer.open_result(header())
-        writer.append_rows(result, "coverage", [coverage(0, "a", "A.ifc", 4, 3), coverage(1, "b", "B.ifc", 4)])
+        writer.append_rows(
+            result, "coverage", [coverage(0, "a", "A.ifc", 4, 3), coverage(1, "b", "B.ifc", 4)]
+        )
         writer.finish_result(result, footer(0))
 
 
 def test_a_job_does_not_end_while_a_result_is_open(busy: World, store: PostgresLedger) -> None:
     job = two_models(busy)
-    with pytest.raises(Conflict, match="still being written"), store.writing(start(store, job).token) as writer:
+    with (
+        pytest.raises(Conflict, match="still being written"),
+        store.writing(start(store, job).token) as writer,
+    ):
         writer.open_result(header())
         writer.finish_job({}, {})
     assert busy.state(job) == "running"
@@ -581,17 +647,24 @@ def test_a_writer_that_fails_leaves_nothing(busy: World, store: PostgresLedger) 
     assert store_job(store, attempt, job) == visible(busy)[0][0], "the same attempt stores it then"
 
 
-def test_a_failed_attempt_takes_what_it_had_begun_with_it(busy: World, store: PostgresLedger) -> None:
+def test_a_failed_attempt_takes_what_it_had_begun_with_it(
+    busy: World, store: PostgresLedger
+) -> None:
     job = two_models(busy)
     attempt = start(store, job)
     with store.writing(attempt.token) as writer:
         describe(writer, job)
         result = writer.open_result(header())
         writer.append_rows(result, "elements", refs())
-        writer.append_rows(result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)])
+        writer.append_rows(
+            result, "coverage", [coverage(0, "a", "A.ifc", 4), coverage(1, "b", "B.ifc", 4)]
+        )
         writer.append_sightings(result, sightings(PAIRS))
     assert visible(busy) == [], "an unfinished result is not shown"
-    assert store.fail_attempt(attempt.token, outcome="failed", error={}, may_retry=True, facts={}) == "queued"
+    assert (
+        store.fail_attempt(attempt.token, outcome="failed", error={}, may_retry=True, facts={})
+        == "queued"
+    )
     for table in ("sightings", "coverage", "result_elements"):
         assert busy.value(f"select count(*) from clash.{table} where result_id = %s", result) == 0
     assert store_job(store, start(store, job), job) > result
@@ -646,7 +719,9 @@ def test_one_job_has_one_result_per_set_even_with_two_finished_attempts(
     assert visible(busy, "id, clash_count") == [(result, 3)]
 
 
-def test_a_lost_connection_is_tried_again_without_a_trace(busy: World, store: PostgresLedger) -> None:
+def test_a_lost_connection_is_tried_again_without_a_trace(
+    busy: World, store: PostgresLedger
+) -> None:
     job = two_models(busy)
     attempt = start(store, job)
     with pytest.raises(LedgerUnavailable), store.writing(attempt.token) as writer:
@@ -728,7 +803,9 @@ def test_two_jobs_over_the_same_sets_in_other_order_are_both_stored(busy: World)
 # --- chains --------------------------------------------------------------------------------------
 
 
-def test_a_late_result_of_an_earlier_job_becomes_the_origin(busy: World, store: PostgresLedger) -> None:
+def test_a_late_result_of_an_earlier_job_becomes_the_origin(
+    busy: World, store: PostgresLedger
+) -> None:
     early, late = two_models(busy), two_models(busy)
     early_attempt, late_attempt = start(store, early), start(store, late)
     second = store_job(store, late_attempt, late)
@@ -744,7 +821,9 @@ def test_a_late_result_of_an_earlier_job_becomes_the_origin(busy: World, store: 
     assert [row[1] for row in chain] == [None, first, first]
 
 
-def test_a_changed_definition_is_a_new_version_of_the_set(busy: World, store: PostgresLedger) -> None:
+def test_a_changed_definition_is_a_new_version_of_the_set(
+    busy: World, store: PostgresLedger
+) -> None:
     definitions: list[dict[str, Any]] = [{"tolerance": 1}, {"tolerance": 2}, {"tolerance": 1}]
     for definition in definitions:
         job = two_models(busy)
@@ -787,10 +866,15 @@ def test_a_worker_copies_but_does_not_read_or_change(as_worker: tuple[World, Job
         version = job.versions["A.ifc"]
         world.sql("select public.append_copied_inventory(%s, %s)", attempt.token, version)
         facts = Jsonb({"elements": 1, "schema": "IFC4", "repeated_ids": 0})
-        assert world.value("select public.finish_inventory(%s, %s, %s)", attempt.token, version, facts) == 1
+        assert (
+            world.value("select public.finish_inventory(%s, %s, %s)", attempt.token, version, facts)
+            == 1
+        )
 
 
-def test_a_worker_stores_a_whole_result_over_its_own_role(as_worker: tuple[World, Job, Attempt]) -> None:
+def test_a_worker_stores_a_whole_result_over_its_own_role(
+    as_worker: tuple[World, Job, Attempt],
+) -> None:
     world, job, attempt = as_worker
 
     def door(name: str, arguments: str, **values: Any) -> Any:
@@ -813,7 +897,9 @@ def test_a_worker_stores_a_whole_result_over_its_own_role(as_worker: tuple[World
         door("append_rows", "%(token)s, %(r)s, %(k)s, %(rows)s", r=result, k=kind, rows=Jsonb(rows))
     with world.connection.transaction():
         target = door("copy_target", "%(token)s, 'sightings'")
-        with world.connection.cursor().copy(f"copy pg_temp.{target} from stdin (format binary)") as copy:
+        with world.connection.cursor().copy(
+            f"copy pg_temp.{target} from stdin (format binary)"
+        ) as copy:
             copy.write(binary_rows(sightings(PAIRS), SIGHTING_COLUMNS))
         door("append_copied", "%(token)s, %(r)s, 'sightings'", r=result)
     assert door("finish_result", "%(token)s, %(r)s, %(f)s", r=result, f=Jsonb(footer(3))) == result
@@ -830,8 +916,10 @@ def test_a_worker_cannot_put_its_own_table_in_the_targets_place(
     world, job, attempt = as_worker
     with translated():
         result = world.value("select public.open_result(%s, %s)", attempt.token, Jsonb(header()))
-    world.sql("create function pg_temp.spy() returns text language plpgsql as $$"
-              " begin raise exception 'ran as %%', current_user; end $$" % ())
+    world.sql(
+        "create function pg_temp.spy() returns text language plpgsql as $$"
+        " begin raise exception 'ran as %', current_user; end $$"
+    )
     take = {
         "elements": ("append_copied_inventory(%s, %s)", [attempt.token, job.versions["A.ifc"]]),
         "sightings": ("append_copied(%s, %s, 'sightings')", [attempt.token, result]),
@@ -873,8 +961,10 @@ def test_a_workers_types_do_not_take_the_place_of_the_servers(
     """A domain in pg_temp named like a built-in type would run its check with the owner's rights."""
     world, job, attempt = as_worker
     base = "pg_catalog.int8" if "." in name or name == "bigint" else f"pg_catalog.{name}"
-    world.sql("create function pg_temp.spy() returns boolean language plpgsql as $$"
-              " begin raise exception 'ran as %%', current_user; end $$" % ())
+    world.sql(
+        "create function pg_temp.spy() returns boolean language plpgsql as $$"
+        " begin raise exception 'ran as %', current_user; end $$"
+    )
     world.sql(f'create domain pg_temp."{name}" as {base} check (pg_temp.spy())')
     with translated():
         version = job.versions["A.ifc"]
@@ -883,11 +973,14 @@ def test_a_workers_types_do_not_take_the_place_of_the_servers(
         with world.connection.transaction():
             world.sql(
                 "select public.append_inventory(%s, %s, %s::pg_catalog.jsonb)",
-                attempt.token, version, rows,
+                attempt.token,
+                version,
+                rows,
             )
             world.sql(
                 "select public.finish_inventory(%s, %s, '{\"elements\": 1}'::pg_catalog.jsonb)",
-                attempt.token, version,
+                attempt.token,
+                version,
             )
             world.sql(
                 "select public.open_result(%s, %s::pg_catalog.jsonb)", attempt.token, Jsonb(header())

@@ -31,8 +31,13 @@ class Solid:
 
 
 @functools.lru_cache(maxsize=64)
-def solids(path: Path, origin: tuple[float, float, float]) -> dict[str, Solid]:
-    """Physical elements of a file as solids in metres, world coordinates less the origin."""
+def solids(
+    path: Path, origin: tuple[float, float, float], *, fast: bool = False
+) -> dict[str, Solid]:
+    """Physical elements of a file as solids in metres, world coordinates less the origin.
+
+    Meshed by OpenCASCADE, or by the faster of IfcOpenShell's kernels where it can.
+    """
     file = ifcopenshell.open(path)
     physical = [e for e in file.by_type("IfcElement") if not e.is_a("IfcFeatureElement")]
     settings = ifcopenshell.geom.settings()
@@ -40,7 +45,10 @@ def solids(path: Path, origin: tuple[float, float, float]) -> dict[str, Solid]:
     # Vertices relative to the origin keep their micrometres far from it.
     settings.set("model-offset", tuple(-v for v in origin))
     found: dict[str, Solid] = {}
-    iterator = ifcopenshell.geom.iterator(settings, file, 1, include=physical)
+    kernel = "hybrid-cgal-simple-opencascade" if fast else "opencascade"
+    iterator = ifcopenshell.geom.iterator(
+        settings, file, 1, include=physical, geometry_library=kernel
+    )
     assert iterator.initialize()
     while True:
         shape = iterator.get()

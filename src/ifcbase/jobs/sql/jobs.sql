@@ -46,7 +46,7 @@ select j.id::text as id, p.name as project, j.check_name as "check", j.state, j.
                  order by a.number)
                    from core.attempts a where a.job_id = j.id), '[]') as attempts
   from core.jobs j join core.projects p on p.id = j.project_id
- where j.id::text = %(job)s
+ where j.id = %(job)s::uuid
 
 -- list: the latest jobs of a project
 select j.id::text as id, j.check_name as "check", j.state, j.progress, j.error, j.outcome,

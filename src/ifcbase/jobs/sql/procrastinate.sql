@@ -7,7 +7,7 @@ select pg_advisory_xact_lock(hashtext('ifcbase.procrastinate'))
 -- create_schema: the engine lives outside public
 create schema if not exists procrastinate
 
--- use_schema: the engine's functions name its tables without a schema
+-- use_schema: the engine's functions and triggers name its tables without a schema
 select set_config('search_path', 'procrastinate', true)
 
 -- close_schema: nobody reaches the queue through the API

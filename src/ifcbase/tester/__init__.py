@@ -1,0 +1,1 @@
+"""IDS validation: request, check, report."""

@@ -1,0 +1,179 @@
+"""What properties and quantities an element has, its type's included, and their typed values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, Final, TypeAlias
+
+import ifcopenshell
+import ifcopenshell.util.element
+
+from ifcbase.tester.units import project_unit, to_si
+
+Instance: TypeAlias = Any
+
+wrapper: Any = ifcopenshell.ifcopenshell_wrapper
+
+#: Attributes every property set has before a predefined one's own begin.
+_OWN_ATTRIBUTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One value a property holds: its data type as the schema spells it, and the unit it is in."""
+
+    data_type: str
+    value: Any
+    unit: Instance | None = None
+
+    def comparable(self, model: Any) -> Any:
+        """The value as IDS compares it: numbers in SI."""
+        if isinstance(self.value, bool) or not isinstance(self.value, (int, float)):
+            return self.value
+        unit = self.unit or project_unit(model, self.data_type)
+        # Without a unit an integer stays one, so that it compares exactly.
+        return self.value if unit is None else to_si(self.value, unit)
+
+    @property
+    def empty(self) -> bool:
+        """True for what counts as no value: null, an empty text or list, an unknown logical."""
+        if isinstance(self.value, str):
+            logical = self.data_type.upper() in {"IFCLOGICAL", "LOGICAL"}
+            return not self.value or (logical and self.value == "UNKNOWN")
+        return self.value is None or self.value == ()
+
+
+@lru_cache(maxsize=256)
+def property_sets(element: Instance) -> dict[str, dict[str, tuple[Held, ...] | None]]:
+    """By set and by property: the values held, None for kinds of property IDS does not support.
+
+    What an occurrence says wins over what its type says, property by property. Cached by instance:
+    call ``forget`` before and after each model.
+    """
+    found: dict[str, dict[str, tuple[Held, ...] | None]] = {}
+    for definition in _definitions(element):
+        name = value_of(definition, "Name")
+        if name:
+            found.setdefault(name, {}).update(_members(definition))
+    return found
+
+
+def forget() -> None:
+    """Let go of the model; instances of the next one may look the same as its."""
+    property_sets.cache_clear()
+    project_unit.cache_clear()
+
+
+def _definitions(element: Instance) -> Iterator[Instance]:
+    if element.is_a("IfcTypeObject"):
+        yield from element.HasPropertySets or ()
+    elif element.is_a("IfcObjectDefinition"):
+        element_type = type_of(element)
+        if element_type is not None:
+            yield from _definitions(element_type)
+        for relation in value_of(element, "IsDefinedBy") or ():
+            if relation.is_a("IfcRelDefinesByProperties"):
+                yield from _related(relation.RelatingPropertyDefinition)
+    elif element.is_a(True) == "IFC2X3.IfcMaterial":
+        for extended in element.file.by_type("IfcExtendedMaterialProperties"):
+            if extended.Material == element:
+                yield extended
+    else:  # materials and profiles
+        yield from value_of(element, "HasProperties") or ()
+
+
+def type_of(element: Instance) -> Instance | None:
+    """The element's type, None for all that cannot have one."""
+    if not element.is_a("IfcObjectDefinition"):
+        return None
+    return ifcopenshell.util.element.get_type(element)
+
+
+def value_of(instance: Instance, name: str) -> Any:
+    """An attribute, forward or inverse, None if the class has none of the name.
+
+    IfcOpenShell searches the whole inheritance before it says that there is no such attribute.
+    """
+    names = _names(*instance.is_a(True).split("."))
+    return getattr(instance, name) if name in names else None
+
+
+@cache
+def _names(schema: str, ifc_class: str) -> frozenset[str]:
+    entity = wrapper.schema_by_name(schema).declaration_by_name(ifc_class).as_entity()
+    own = [*entity.all_attributes(), *entity.all_inverse_attributes()]
+    return frozenset(attribute.name() for attribute in own)
+
+
+def _related(definition: Instance) -> Iterable[Instance]:
+    if definition.is_a("IfcPropertySetDefinitionSet"):
+        members: Iterable[Instance] = definition.wrappedValue
+        return members
+    return (definition,)
+
+
+def _members(definition: Instance) -> Iterator[tuple[str, tuple[Held, ...] | None]]:
+    for name in ("HasProperties", "Quantities", "Properties", "ExtendedProperties"):
+        members = value_of(definition, name)
+        if members is not None:
+            for member in members:
+                yield member.Name, _held(member)
+            return
+    for name, held in list(attributes(definition))[_OWN_ATTRIBUTES:]:
+        if held.value is not None and not hasattr(held.value, "is_a"):
+            yield name, (held,)
+
+
+def attributes(instance: Instance, wanted: Any = None) -> Iterator[tuple[str, Held]]:
+    """The attributes a file stores for an instance, by name, in the order of the schema.
+
+    ``wanted`` compares with a name; without it all are given.
+    """
+    declared = _declared(*instance.is_a(True).split("."))
+    for index, (name, data_type, derived) in enumerate(declared):
+        if not derived and (wanted is None or name == wanted):
+            yield name, Held(data_type, instance[index])
+
+
+@cache
+def _declared(schema: str, ifc_class: str) -> tuple[tuple[str, str, bool], ...]:
+    """Name, data type, and whether it is redeclared as derived, of every attribute of a class."""
+    entity = wrapper.schema_by_name(schema).declaration_by_name(ifc_class).as_entity()
+    return tuple(
+        (attribute.name(), _type_name(attribute), bool(derived))
+        for attribute, derived in zip(entity.all_attributes(), entity.derived(), strict=True)
+    )
+
+
+def _held(member: Instance) -> tuple[Held, ...] | None:
+    if member.is_a("IfcPropertySingleValue"):
+        return _typed([member.NominalValue], member.Unit)
+    if member.is_a("IfcPhysicalSimpleQuantity"):
+        _, data_type, _ = _declared(*member.is_a(True).split("."))[3]
+        return (Held(data_type, member[3], member.Unit),)
+    if member.is_a("IfcPropertyEnumeratedValue"):
+        reference = member.EnumerationReference
+        return _typed(member.EnumerationValues, reference.Unit if reference else None)
+    if member.is_a("IfcPropertyListValue"):
+        return _typed(member.ListValues, member.Unit)
+    if member.is_a("IfcPropertyBoundedValue"):
+        point = value_of(member, "SetPointValue")
+        return _typed([member.UpperBoundValue, member.LowerBoundValue, point], member.Unit)
+    if member.is_a("IfcPropertyTableValue"):
+        defining = _typed(member.DefiningValues, member.DefiningUnit)
+        return defining + _typed(member.DefinedValues, member.DefinedUnit)
+    return None
+
+
+def _typed(values: Iterable[Instance] | None, unit: Instance | None) -> tuple[Held, ...]:
+    return tuple(Held(v.is_a(), v.wrappedValue, unit) for v in values or () if v is not None)
+
+
+def _type_name(attribute: Any) -> str:
+    """The data type an attribute is declared with: IfcLengthMeasure, or "logical"."""
+    declared = attribute.type_of_attribute()
+    if declared.as_named_type():
+        return str(declared.as_named_type().declared_type().name())
+    return str(declared.as_simple_type().declared_type()) if declared.as_simple_type() else ""

@@ -1,0 +1,191 @@
+"""A database with something in every table of three projects, and callers of every kind."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, LiteralString
+
+from ifcbase.ledger.interface import Writer
+from ifcbase.ledger.postgres import PostgresLedger
+from tests.integration.world import (
+    Job,
+    World,
+    coverage,
+    element,
+    footer,
+    header,
+    inventory,
+    sightings,
+    start,
+)
+
+PROJECTS = ("own", "foreign", "open")
+USERS = {
+    name: f"00000000-0000-4000-8000-00000000000{i}"
+    for i, name in enumerate(("stranger", "viewer", "editor", "admin", "other"))
+}
+WALLS = [element(f"wall-{i}") for i in range(4)]
+PIPES = [element(f"pipe-{i}", ifc_class="IfcPipeSegment") for i in range(4)]
+
+
+class Filled(World):
+    """Projects ``own``, ``foreign`` and ``open`` (public); the users are members of ``own``."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__(dsn)
+        self.ids: dict[str, int] = {}
+        self.results: dict[str, int] = {}
+
+    def claims(self, caller: str) -> tuple[str, Mapping[str, Any] | None]:
+        """The database role and the claims of a caller, by the page's names."""
+        own = self.ids["own"]
+        match caller:
+            case "anon":
+                return "anon", {"role": "anon"}
+            case "key read":
+                return "authenticated", {"ifcbase_project": own, "ifcbase_verbs": ["read"]}
+            case "key write":
+                return "authenticated", {"ifcbase_project": own, "ifcbase_verbs": ["read", "write"]}
+            case "worker":
+                return "ifc_worker", {"sub": "worker-own"}
+            case "service":
+                return "service_role", {"role": "service_role"}
+        return "authenticated", {"sub": USERS[caller], "role": "authenticated"}
+
+    @contextmanager
+    def acting(self, caller: str, claims: Mapping[str, Any] | None = None) -> Iterator[None]:
+        """Act as PostgREST would for this caller; everything is undone afterwards."""
+        role, usual = self.claims(caller)
+        with self.connection.transaction(force_rollback=True):
+            self.sql(
+                "select set_config('request.jwt.claims', %s, true)",
+                json.dumps(usual if claims is None else claims),
+            )
+            self.sql(f"set local role {role}")
+            outside, self.within = self.within, True
+            try:
+                yield
+            finally:
+                self.within = outside
+
+    def names(self, projects: set[int]) -> set[str]:
+        """The names of those of the three projects that are among these."""
+        return {name for name, project in self.ids.items() if project in projects}
+
+
+def fill(world: Filled) -> None:
+    """Something in every table for each project, of a finished result and of one being written."""
+    store = PostgresLedger(world.dsn)
+    try:
+        for name in PROJECTS:
+            world.ids[name] = world.value(
+                "insert into core.projects (name, public) values (%s, %s) returning id",
+                name, name == "open",
+            )  # fmt: skip
+            _fill_project(world, store, name)
+    finally:
+        store.close()
+    for role in ("viewer", "editor", "admin"):
+        world.sql(
+            "insert into core.members values (%s, %s, %s)", world.ids["own"], USERS[role], role
+        )
+
+
+def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
+    project = world.project = world.ids[name]
+    if name != "own":
+        world.sql("insert into core.members values (%s, %s, 'admin')", project, USERS["other"])
+    job = world.job({"A": f"{name} A", "B": f"{name} B"})
+    with store.writing(start(store, job).token) as writer:
+        _describe(writer, job)
+        result = _write_rows(writer, "A x B")
+        world.results[name] = writer.finish_result(result, footer(1))
+        writer.finish_job({}, {})
+    world.sql(
+        "update core.attempts set started_by = %s where job_id = %s", _principal(name), job.id
+    )
+
+    unfinished = world.job({"A": f"{name} A2", "B": f"{name} B"})
+    attempt = start(store, unfinished)
+    with store.writing(attempt.token) as writer:
+        _write_rows(writer, "unfinished")
+    world.sql(
+        "insert into core.incoming_elements values (%s, %s, 'x', 0, 'IfcWall', null, null, true, true)",
+        attempt.attempt_id, unfinished.versions["A.ifc"],
+    )  # fmt: skip
+    a, b = (row[0] for row in world.sql(
+        "select id from core.elements where project_id = %s order by id limit 2", project
+    ))  # fmt: skip
+    world.sql(
+        "insert into core.links (project_id, from_element, to_element, verdict, method, confidence)"
+        " values (%s, %s, %s, 'different', 'person', 1)", project, a, b,
+    )  # fmt: skip
+    world.sql("insert into core.identities values (%s, %s, %s)", b, a, project)
+    world.sql(
+        "insert into core.decision_rules (project_id, name, active, action)"
+        " values (%s, 'unused', false, 'reviewed')", project,
+    )  # fmt: skip
+    world.sql(
+        "insert into core.decisions (project_id, finding_id, action)"
+        " select project_id, id, 'reviewed' from core.findings where project_id = %s", project,
+    )  # fmt: skip
+    for view, columns in ROWS.items():
+        names = ", ".join(columns)
+        world.sql(
+            f"insert into public.{view} ({names}, project_id"
+            + (") " if view == "clash_results" else ", job_id) ")
+            + f"values ({', '.join(columns.values())}, %s"
+            + (")" if view == "clash_results" else ", %s)"),
+            *((project,) if view == "clash_results" else (project, job.id)),
+        )
+
+
+def _principal(name: str) -> str:
+    return f"postgres/worker-{name}"
+
+
+def _describe(writer: Writer, job: Job) -> None:
+    writer.inventory(job.versions["A.ifc"], inventory(WALLS))
+    writer.inventory(job.versions["B.ifc"], inventory(PIPES))
+
+
+def _write_rows(writer: Writer, clash_set: str) -> int:
+    """A result but for its end: one contact, one element left out, one selection."""
+    result = writer.open_result(header(clash_set))
+    writer.append_rows(
+        result, "selection", [{"input": "A.ifc", "selector": "IfcWall", "matched": [["wall-0", 0]]}]
+    )
+    sides = [coverage(0, "a", "A.ifc", 4, 3), coverage(1, "b", "B.ifc", 4)]
+    writer.append_rows(result, "coverage", sides)
+    refs = [
+        {"ref": i, "input": "A.ifc", "global_id": e.global_id, "n": 0} for i, e in enumerate(WALLS)
+    ]
+    refs += [
+        {"ref": 4 + i, "input": "B.ifc", "global_id": e.global_id, "n": 0}
+        for i, e in enumerate(PIPES)
+    ]
+    writer.append_rows(result, "elements", refs)
+    writer.append_rows(result, "left_out", [{"position": 0, "element": 2, "reason": "no geometry"}])
+    writer.append_sightings(result, sightings([(0, 4)]))
+    return result
+
+
+#: A row of each of the plan's tables as SQL, by column.
+ROWS: dict[str, dict[str, LiteralString]] = {
+    "clash_results": {
+        "clash_set_name": "'by hand'", "output_filename": "'o.json'", "clash_count": "0",
+        "clash_data": "'[]'",
+    },
+    "conversion_results": {
+        "input_filename": "'a.ifc'", "output_filename": "'a.glb'", "conversion_options": "'{}'",
+    },
+    "tester_results": {
+        "ifc_filename": "'a.ifc'", "ids_filename": "'a.ids'", "test_results": "'{}'",
+        "pass_count": "1", "fail_count": "0",
+    },
+    "diff_results": {
+        "old_file": "'a.ifc'", "new_file": "'b.ifc'", "diff_count": "0", "diff_data": "'{}'",
+    },
+}  # fmt: skip
