@@ -78,7 +78,7 @@ def test_every_command_explains_itself(stand: Stand) -> None:
     for name, text in texts.items():
         usage, description, *_ = [line.strip() for line in text.splitlines() if line.strip()]
         assert usage.startswith(f"Usage: ifcbase {name}".strip())
-        assert re.fullmatch(r"[A-Z].{10,}\.", description), name
+        assert re.match(r"[A-Z][^│╭]{10,}", description), name
 
 
 @pytest.mark.parametrize(
