@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -135,6 +136,7 @@ class Stand:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
+                preexec_fn=_die_with_the_tests,
             )
         worker = Worker(process, log)
         try:
@@ -235,6 +237,13 @@ class Stand:
     def outcomes(self, job: str) -> list[str | None]:
         """How the attempts of a job ended, in their order."""
         return [attempt["outcome"] for attempt in self.job(job)["attempts"]]
+
+
+def _die_with_the_tests() -> None:
+    """Have Linux kill this process when the tests are killed, which then cannot end it."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def eventually(

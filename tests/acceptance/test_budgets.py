@@ -84,7 +84,6 @@ def directly(stand: Stand, sample: Sample, folder: Path, fault: str, **settings:
     [
         ("segfault", {}, "native-crash"),
         ("hog", {"IFCBASE_JOB_MEMORY_MB": "400"}, "memory-budget"),
-        ("hang", {"IFCBASE_JOB_TIMEOUT_S": "3"}, "time-budget"),
     ],
 )
 def test_a_direct_check_fails_with_a_typed_error(

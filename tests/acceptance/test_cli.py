@@ -78,7 +78,7 @@ def test_every_command_explains_itself(stand: Stand) -> None:
     for name, text in texts.items():
         usage, description, *_ = [line.strip() for line in text.splitlines() if line.strip()]
         assert usage.startswith(f"Usage: ifcbase {name}".strip())
-        assert re.fullmatch(r"[A-Z].{10,}\.", description), name
+        assert re.match(r"[A-Z][^│╭]{10,}", description), name
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,6 @@ def test_the_exit_code_of_a_direct_check_is_its_verdict(
     options: list[str], code: int, verdict: str, stand: Stand, sample: Sample
 ) -> None:
     """No service needed: neither database nor home is touched."""
-    del stand.dsn
     stand.dsn = None
     stand.variables["IFCBASE_EMBEDDED"] = "0"
     sides = ["Structure", "Services"] if code == 1 else ["Services", "Structure"]
