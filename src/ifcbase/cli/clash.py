@@ -112,8 +112,8 @@ def clash(
     if output:
         document["output_filename"] = output.name
     request = parse_request(document)
-    check_output(output)
     paths = {file: _find(file, folder) for file in request.files()}
+    check_output(output, [*paths.values(), *([spec] if spec else [])])
     for path in paths.values():
         check_file(path)
 

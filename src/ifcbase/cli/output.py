@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 from rich.text import Text
 
-from ifcbase.errors import FileUnwritable
+from ifcbase.errors import FileUnwritable, RequestInvalid
 
 #: Wider than any table, so that none of its cells is folded.
 PIPE_WIDTH = 1000
@@ -48,12 +48,20 @@ def errors_console() -> Output:
     return Output(stderr=True, highlight=False)
 
 
-def check_output(path: Path | None) -> None:
+def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
     """Refuse a place for a report before the work whose result would not fit there.
 
-    Raises FileUnwritable."""
+    ``inputs`` are what the report must not take the place of. Raises FileUnwritable,
+    RequestInvalid."""
     if path is None:
         return
+    for given in inputs:
+        # The same file by whichever name: a link, another way to the folder.
+        if path.exists() and given.exists() and path.samefile(given):
+            raise RequestInvalid(
+                f"-o {path} is the same file as the input {given}, which it would overwrite",
+                hint="Name another file for the report.",
+            )
     if path.is_dir():
         raise FileUnwritable(f"{path} is a folder; name a file in it")
     if not path.parent.is_dir():
