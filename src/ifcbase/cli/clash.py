@@ -286,6 +286,7 @@ def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
         {
             "side": letter,
             "file": report.files[side.file].name,
+            "mode": side.mode,
             "selector": side.selector,
             "selected": len(side.selected),
             "tested": side.tested,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ifcbase.clash.request import SelectMode
 from ifcbase.cli import context
 from ifcbase.cli.output import (
     JsonOption,
@@ -109,7 +110,7 @@ def coverage_table(sides: list[dict[str, Any]]) -> Any:
             s["side"],
             s["file"],
             f"{s['model']} v{s['number']}" if s.get("number") else "",
-            s["selector"] or "all elements",
+            selection(s["mode"], s["selector"]),
             s["selected"],
             s["tested"],
             left_out_text(s["left_out"]),
@@ -118,6 +119,13 @@ def coverage_table(sides: list[dict[str, Any]]) -> Any:
     ]
     columns = ["side", "file", "model", "selector", "selected", "tested", "left out"]
     return table("Tested", columns, rows, right=["selected", "tested"])
+
+
+def selection(mode: str | None, selector: str | None) -> str:
+    """Which elements a side takes, in words; ``mode`` is a, i or e."""
+    if not selector or mode == SelectMode.ALL:
+        return "all elements"
+    return f"all but {selector}" if mode == SelectMode.EXCLUDE else selector
 
 
 def contacts_table(title: str, contacts: list[dict[str, Any]]) -> Any:
