@@ -20,10 +20,10 @@ from ifcbase.cli.output import (
     JsonOption,
     check_output,
     console,
-    counted,
-    percent,
+    partly_tested,
     print_json,
     progress_line,
+    set_line,
 )
 from ifcbase.cli.results import contacts_table, coverage_table
 from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
@@ -227,6 +227,8 @@ def _submit(
         if output and job["state"] == "finished":
             files = LocalFiles(settings.files_folder)
             shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), output)
+            if not as_json:
+                console().say(f"report written to {output}")
     return code
 
 
@@ -281,7 +283,7 @@ def _run(
 
 def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
     out = console()
-    out.say(f"{each.definition.name}: {counted(len(each.clashes), 'clash')}, {verdict}")
+    out.say(set_line(each.definition.name, len(each.clashes), verdict))
     sides = [
         {
             "side": letter,
@@ -300,7 +302,7 @@ def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
     if each.empty_sides:
         notes.append(f"nothing was tested on side {' and '.join(each.empty_sides)}")
     elif each.coverage < 1:
-        notes.append(f"only {percent(each.coverage)} of the elements with geometry were tested")
+        notes.append(partly_tested(each.coverage))
     if each.related_left_out:
         notes.append(
             f"{each.related_left_out} pairs of hosts and fillings or parts of one assembly were "

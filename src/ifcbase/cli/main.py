@@ -30,7 +30,7 @@ from ifcbase.cli import (
     up,
     worker,
 )
-from ifcbase.cli.output import errors_console, wants_json
+from ifcbase.cli.output import say_error, wants_json
 from ifcbase.errors import IfcbaseError, RequestInvalid, SystemRefused
 
 #: What shells show for a program that was interrupted, and for one whose reader has gone.
@@ -107,8 +107,7 @@ def _failed(error: IfcbaseError) -> int:
     if wants_json():
         sys.stdout.write(json.dumps({"error": error.to_dict()}) + "\n")
     else:
-        errors_console().say(f"error: {error.message}", style="bold red")
-        errors_console().say(f"hint: {error.hint}", style="dim")
+        say_error(error.message, error.hint)
     return error.exit_code
 
 

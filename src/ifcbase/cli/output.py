@@ -48,6 +48,12 @@ def errors_console() -> Output:
     return Output(stderr=True, highlight=False)
 
 
+def say_error(message: str, hint: str) -> None:
+    """A failure as every command shows it."""
+    errors_console().say(f"error: {message}", style="bold red")
+    errors_console().say(f"hint: {hint}", style="dim")
+
+
 def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
     """Refuse a place for a report before the work whose result would not fit there.
 
@@ -121,6 +127,16 @@ def percent(share: float | None) -> str:
     if share is None:
         return ""
     return "100 %" if share >= 1 else f"{min(share * 100, 99.9):.1f} %"
+
+
+def set_line(name: str, clashes: int, verdict: str) -> str:
+    """What a clash set came to, computed here or by a worker."""
+    return f"{name}: {counted(clashes, 'clash')}, {verdict}"
+
+
+def partly_tested(coverage: float) -> str:
+    """Why a result may have missed clashes."""
+    return f"only {percent(coverage)} of the elements with geometry were tested"
 
 
 class ProgressLine:
