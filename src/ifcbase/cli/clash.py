@@ -150,13 +150,15 @@ def _set(
 
 def _read_spec(path: Path) -> list[Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise FileMissing(f"{path} does not exist") from error
     except OSError as error:
         raise FileUnreadable(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RequestInvalid(f"{path} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise RequestInvalid(f"{path} is nested too deeply to be a list of clash sets") from error
     if isinstance(document, dict):
         document = document.get("clash_sets")
     if not isinstance(document, list):

@@ -11,7 +11,7 @@ from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.ledger.connect import connect
 from ifcbase.settings import Settings, get_settings
-from ifcbase.stack import migrations
+from ifcbase.stack import address, migrations
 from ifcbase.stack.embedded import EmbeddedPostgres
 
 
@@ -27,7 +27,9 @@ def setup_logging(settings: Settings) -> None:
 def database(settings: Settings) -> str:
     """The DSN: DATABASE_URL, else the embedded server, started only where that was asked for."""
     if settings.database_url:
-        return settings.database_url.get_secret_value()
+        dsn = settings.database_url.get_secret_value()
+        address.parts(dsn)
+        return dsn
     server = EmbeddedPostgres(settings.home)
     if settings.embedded:
         return server.ensure_running()

@@ -30,3 +30,19 @@ def test_report_does_not_take_the_place_of_the_spec(ifcbase: Caller, model: Path
     assert called.code == 2
     assert "is the same file as the input" in called.err
     assert "clash_sets" not in spec.read_text(encoding="utf-8")
+
+
+def test_a_spec_nested_without_end_is_a_sentence(ifcbase: Caller, model: Path) -> None:
+    spec = model.parent / "sets.json"
+    spec.write_text("[" * 200_000 + "]" * 200_000, encoding="utf-8")
+    called = ifcbase("clash", "--spec", spec)
+    assert called.code == 2
+    assert "nested too deeply" in called.err
+
+
+def test_a_spec_saved_with_a_byte_order_mark_is_read(ifcbase: Caller, model: Path) -> None:
+    spec = model.parent / "sets.json"
+    spec.write_text(json.dumps([{"a": [{"file": "away.ifc"}]}]), encoding="utf-8-sig")
+    called = ifcbase("clash", "--spec", spec)
+    assert called.code == 2
+    assert "away.ifc" in called.err
