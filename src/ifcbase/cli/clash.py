@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +14,13 @@ import typer
 
 from ifcbase.clash import handover
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
-from ifcbase.clash.request import ClashRequest, parse_request
-from ifcbase.cli import context, waiting
+from ifcbase.clash.request import ClashRequest, Mode
+from ifcbase.cli import context, waiting, wording
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
     console,
+    errors_console,
     partly_tested,
     print_json,
     progress_line,
@@ -36,6 +37,12 @@ from ifcbase.jobs.submit import Given, stream_name, submit
 from ifcbase.settings import Settings, get_settings
 
 SHOWN = 20
+#: Options that one mode alone looks at.
+_USED_BY = {
+    "tolerance": Mode.INTERSECTION,
+    "clearance": Mode.CLEARANCE,
+    "allow_touching": Mode.COLLISION,
+}
 
 
 def clash(
@@ -96,6 +103,9 @@ def clash(
         "include_related": include_related or None,
     }
     rules = {key: value for key, value in given.items() if value is not None}
+    if not spec:
+        # Sets of a spec may have modes of their own, which use what another does not.
+        _refuse_idle(mode or Mode.INTERSECTION, rules)
     streams = _streams(model or [])
     if spec:
         if a or b or a_selector or b_selector or name:
@@ -111,7 +121,7 @@ def clash(
         document["min_coverage"] = min_coverage
     if output:
         document["output_filename"] = output.name
-    request = parse_request(document)
+    request = wording.parsed(document, from_options=spec is None)
     paths = {file: _find(file, folder) for file in request.files()}
     check_output(output, [*paths.values(), *([spec] if spec else [])])
     for path in paths.values():
@@ -127,6 +137,17 @@ def clash(
     raise typer.Exit(code)
 
 
+def _refuse_idle(mode: str, rules: Mapping[str, object]) -> None:
+    """Refuse options that the mode does not look at. Raises RequestInvalid."""
+    for key, used_by in _USED_BY.items():
+        if key in rules and mode in set(Mode) - {used_by}:
+            option = "--" + key.replace("_", "-")
+            raise RequestInvalid(
+                f"{option} has no effect with --mode {mode}",
+                hint=f"Leave {option} out, or add --mode {used_by}.",
+            )
+
+
 def _set(
     a: Sequence[Path], a_selector: str | None, b: Sequence[Path], b_selector: str | None,
     name: str | None,
@@ -135,6 +156,7 @@ def _set(
     def side(files: Sequence[Path], selector: str | None) -> list[dict[str, Any]]:
         return [{"file": str(file), "selector": selector} for file in files]
 
+    a, b = _once(a, "a"), _once(b, "b")
     if b_selector and not b:
         # The same models, another selection: that is a side of its own.
         b = a
@@ -146,6 +168,15 @@ def _set(
         "a": side(a, a_selector),
         "b": side(b, b_selector),
     }
+
+
+def _once(files: Sequence[Path], side: str) -> list[Path]:
+    """The files of a side, each once, by whichever name; says which it leaves out."""
+    found: dict[Path, Path] = {}
+    for file in files:
+        if found.setdefault(file.resolve(), file) is not file:
+            errors_console().say(f"note: --{side} {file} is given twice and taken once")
+    return list(found.values())
 
 
 def _read_spec(path: Path) -> list[Any]:
