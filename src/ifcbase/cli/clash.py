@@ -130,8 +130,8 @@ def clash(
     settings = get_settings()
     if submit_:
         code = _submit(settings, request, paths, streams, project, wait, output, as_json)
-    elif model:
-        raise RequestInvalid("--model goes with --submit")
+    elif model or project is not None:
+        raise RequestInvalid(f"{'--model' if model else '--project'} goes with --submit")
     else:
         code = _run(settings, request, paths, output, as_json)
     raise typer.Exit(code)
@@ -243,7 +243,7 @@ def _submit(
             "clash",
             document,
             given,
-            project=project,
+            project=context.project_name(connection, settings, project),
         )
         if not as_json:
             for file, (name, number) in accepted.versions.items():

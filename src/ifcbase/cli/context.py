@@ -6,10 +6,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ifcbase.errors import ConfigError
+from ifcbase.errors import ConfigError, RequestInvalid
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
-from ifcbase.ledger.connect import connect
+from ifcbase.jobs.submit import project_named
+from ifcbase.ledger.connect import connect, translated
 from ifcbase.settings import Settings, get_settings
 from ifcbase.stack import address, migrations
 from ifcbase.stack.embedded import EmbeddedPostgres
@@ -60,6 +61,16 @@ def ledger_connection() -> Iterator[tuple[Settings, Connection]]:
     migrations.require_head(dsn)
     with connect(dsn) as connection:
         yield settings, connection
+
+
+def project_name(connection: Connection, settings: Settings, given: str | None) -> str:
+    """The project a command is about. Raises RequestInvalid for an empty name, NotFound."""
+    if given is not None and not given.strip():
+        raise RequestInvalid("--project is empty", hint="Name a project, or leave --project out.")
+    name = settings.project if given is None else given
+    with translated():
+        project_named(connection, name)
+    return name
 
 
 def migrate(dsn: str) -> list[str]:

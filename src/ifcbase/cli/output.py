@@ -92,6 +92,19 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"not JSON: {type(value).__name__}")
 
 
+def shortened(text: str, width: int = 60) -> str:
+    """A name as a table has room for it: its beginning and its end."""
+    if len(text) <= width:
+        return text
+    half = (width - 1) // 2
+    return f"{text[: width - 1 - half]}…{text[-half:]}"
+
+
+def verdict_text(verdict: str | None) -> str:
+    """A verdict; rows that no check of ours wrote have none."""
+    return verdict or "no verdict (inserted from outside)"
+
+
 def table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()
 ) -> Table:

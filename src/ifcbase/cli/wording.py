@@ -20,7 +20,9 @@ def parsed(document: Mapping[str, Any], *, from_options: bool) -> ClashRequest:
     """The request, whose sets came from options or from a spec. Raises RequestInvalid and
     SelectorInvalid naming options, or fields of the spec."""
     try:
-        return parse_request(document, option_of if from_options else _field_of)
+        if from_options:
+            return parse_request(document, option_of)
+        return parse_request(document, lambda where: _field_of(where, document))
     except SelectorInvalid:
         raise
     except RequestInvalid as error:
@@ -43,11 +45,18 @@ def option_of(location: tuple[int | str, ...]) -> str:
     return ""
 
 
-def _field_of(location: tuple[int | str, ...]) -> str:
-    """The field of a spec, or the option where it is not within a set."""
-    if location[:1] != ("clash_sets",):
-        return option_of(location)
-    where = "set"
+def _field_of(location: tuple[int | str, ...], document: Mapping[str, Any]) -> str:
+    """The field of a spec, or the option where that is where the value came from."""
+    match location:
+        case ["clash_sets", int(number), str(name)] if name in document:
+            given = document["clash_sets"][number]
+            if isinstance(given, dict) and given.get(name) is None:
+                return option_of((name,))
+        case ["clash_sets", *_]:
+            pass
+        case _:
+            return option_of(location)
+    where = "clash_sets"
     for part in location[1:]:
         where += f"[{part}]" if isinstance(part, int) else f".{part}"
     return where

@@ -18,6 +18,8 @@ from ifcbase.errors import (
 )
 from ifcbase.stack.address import parts, unreachable
 
+#: The largest number a row can have.
+MAX_NUMBER = 2**63 - 1
 #: Port of Supabase's transaction pooler, where prepared statements and LISTEN do not work.
 TRANSACTION_POOLER_PORT = "6543"
 

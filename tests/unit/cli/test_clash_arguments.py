@@ -99,5 +99,15 @@ def test_a_wrong_value_in_a_spec_is_named_by_its_field(ifcbase: Caller, model: P
     spec.write_text(json.dumps([{"a": [{"file": "model.ifc"}], "mode": "x"}]), encoding="utf-8")
     called = ifcbase("clash", "--spec", spec)
     assert called.code == 2
-    assert called.err.startswith("error: set[0].mode: Input should be")
+    assert called.err.startswith("error: clash_sets[0].mode: Input should be")
     assert "hint: Correct the file of --spec" in called.err
+
+
+def test_a_wrong_option_beside_a_spec_is_named_once(ifcbase: Caller, model: Path) -> None:
+    spec = model.parent / "sets.json"
+    sets = [{"name": name, "a": [{"file": "model.ifc"}]} for name in ("one", "two")]
+    spec.write_text(json.dumps(sets), encoding="utf-8")
+    called = ifcbase("clash", "--spec", spec, "--mode", "x")
+    assert called.err.startswith("error: --mode: Input should be")
+    assert called.err.count("Input should be") == 1
+    assert "clash_sets" not in called.err
