@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ifcbase.errors import ConfigError, RequestInvalid
 from ifcbase.jobs.engine import Connection
@@ -42,15 +43,25 @@ def database(settings: Settings) -> str:
     )
 
 
+def keeper_lock(settings: Settings) -> Path:
+    """The file that a running `ifcbase up` of this home holds locked."""
+    return settings.home / "up.lock"
+
+
 def embedded_in_use(settings: Settings) -> bool:
     """Whether the database is the embedded one, which this machine has to keep alive."""
     return settings.database_url is None
 
 
-def revive(settings: Settings) -> None:
-    """Start the embedded server again if it is the one in use; others have their own keepers."""
-    if embedded_in_use(settings):
-        EmbeddedPostgres(settings.home).ensure_running()
+def revive(settings: Settings) -> bool:
+    """Start the embedded server again if it is the one in use and does not answer; whether it had
+    to be. Other servers have their own keepers."""
+    if not embedded_in_use(settings):
+        return False
+    server = EmbeddedPostgres(settings.home)
+    answered = server.status().running
+    server.ensure_running()
+    return not answered
 
 
 @contextmanager

@@ -5,7 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ifcbase.cli.output import console, partly_tested, progress_line, say_error, set_line
+from ifcbase.cli.output import (
+    console,
+    errors_console,
+    partly_tested,
+    progress_line,
+    say_error,
+    set_line,
+)
 from ifcbase.errors import from_dict
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.submit import show_job
@@ -15,16 +22,23 @@ EXIT_CODES = {"clean": 0, "found": 1, "inconclusive": 3}
 
 
 def wait_for(connection: Connection, job_id: str, *, poll_s: float = 0.25) -> dict[str, Any]:
-    """Wait until the job has ended; gives the job."""
-    with progress_line() as line:
-        while (job := show_job(connection, job_id))["state"] not in ENDED:
-            progress = job["progress"] or {}
-            line(
-                str(progress.get("phase") or job["state"]),
-                float(progress.get("fraction") or 0.0),
-                str(progress.get("note") or ""),
-            )
-            time.sleep(poll_s)
+    """Wait until the job has ended; gives the job. Ctrl-C ends the waiting, not the job."""
+    try:
+        with progress_line() as line:
+            while (job := show_job(connection, job_id))["state"] not in ENDED:
+                progress = job["progress"] or {}
+                line(
+                    str(progress.get("phase") or job["state"]),
+                    float(progress.get("fraction") or 0.0),
+                    str(progress.get("note") or ""),
+                )
+                time.sleep(poll_s)
+    except KeyboardInterrupt:
+        short = job_id[:8]
+        errors_console().say(
+            f"job {short} goes on: `ifcbase jobs wait {short}` or `ifcbase jobs cancel {short}`"
+        )
+        raise
     return job
 
 

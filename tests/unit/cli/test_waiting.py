@@ -67,3 +67,16 @@ def test_a_failed_job_looks_like_every_other_failure(capsys: pytest.CaptureFixtu
 def test_nothing_is_said_beside_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert waiting.report(job(one(13, "arc", 2, "found")), quiet=True) == 1
     assert capsys.readouterr() == ("", "")
+
+
+def test_ctrl_c_ends_the_waiting_and_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(waiting, "show_job", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        waiting.wait_for(object(), JOB)  # type: ignore[arg-type]
+    told = capsys.readouterr().err
+    assert "job 0123abcd goes on: `ifcbase jobs wait 0123abcd` or `ifcbase jobs cancel" in told
