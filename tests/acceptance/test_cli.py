@@ -24,7 +24,7 @@ COMMANDS = {
 #: Prints the help of every command there is, each after a line with its name.
 HELP = """
 import typer
-from ifcbase.cli.main import app
+from ifcbase.cli.app import app
 def show(command, path):
     print('###', *path, flush=True)
     app([*path, '--help'], standalone_mode=False, prog_name='ifcbase')

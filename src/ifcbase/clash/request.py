@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
@@ -312,8 +312,11 @@ def _unnamed() -> Iterator[str]:
         yield f"{UNNAMED} {number}"
 
 
-def parse_request(data: Any) -> ClashRequest:
-    """The request as given by a client. Raises RequestInvalid or SelectorInvalid naming the field."""
+def parse_request(
+    data: Any, name_of: Callable[[tuple[int | str, ...]], str] | None = None
+) -> ClashRequest:
+    """The request as given by a client. Raises RequestInvalid or SelectorInvalid naming the field,
+    in JSON's words or in those of ``name_of``."""
     try:
         return ClashRequest.model_validate(data)
     except ValidationError as error:
@@ -326,7 +329,8 @@ def parse_request(data: Any) -> ClashRequest:
             if problem["type"] != "too_short"
             or not any(_is_within(loc, problem["loc"]) for loc in inner)
         ]
-        sentences = list(dict.fromkeys(_sentence(problem) for problem in problems))
+        named = name_of or _field
+        sentences = list(dict.fromkeys(_sentence(problem, named) for problem in problems))
         more = f" (and {len(sentences) - 3} more)" if len(sentences) > 3 else ""
         message = "; ".join(sentences[:3]) + more
         selectors = all(problem["type"] == SelectorInvalid.code for problem in problems)
@@ -337,10 +341,16 @@ def _is_within(inner: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bo
     return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
-def _sentence(problem: Mapping[str, Any]) -> str:
+def _sentence(problem: Mapping[str, Any], name_of: Callable[[tuple[int | str, ...]], str]) -> str:
     """ "clash_sets[0].tolerance: Input should be ..." from pydantic's description."""
-    where = ""
-    for part in problem["loc"]:
-        where += f"[{part}]" if isinstance(part, int) else f"{'.' if where else ''}{part}"
+    where = name_of(problem["loc"])
     message = str(problem["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    """ "clash_sets[0].tolerance"."""
+    where = ""
+    for part in location:
+        where += f"[{part}]" if isinstance(part, int) else f"{'.' if where else ''}{part}"
+    return where

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,16 +14,17 @@ import typer
 
 from ifcbase.clash import handover
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
-from ifcbase.clash.request import ClashRequest, parse_request
-from ifcbase.cli import context, waiting
+from ifcbase.clash.request import ClashRequest, Mode
+from ifcbase.cli import context, waiting, wording
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
     console,
-    counted,
-    percent,
+    errors_console,
+    partly_tested,
     print_json,
     progress_line,
+    set_line,
 )
 from ifcbase.cli.results import contacts_table, coverage_table
 from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
@@ -36,6 +37,12 @@ from ifcbase.jobs.submit import Given, stream_name, submit
 from ifcbase.settings import Settings, get_settings
 
 SHOWN = 20
+#: Options that one mode alone looks at.
+_USED_BY = {
+    "tolerance": Mode.INTERSECTION,
+    "clearance": Mode.CLEARANCE,
+    "allow_touching": Mode.COLLISION,
+}
 
 
 def clash(
@@ -96,6 +103,9 @@ def clash(
         "include_related": include_related or None,
     }
     rules = {key: value for key, value in given.items() if value is not None}
+    if not spec:
+        # Sets of a spec may have modes of their own, which use what another does not.
+        _refuse_idle(mode or Mode.INTERSECTION, rules)
     streams = _streams(model or [])
     if spec:
         if a or b or a_selector or b_selector or name:
@@ -111,20 +121,31 @@ def clash(
         document["min_coverage"] = min_coverage
     if output:
         document["output_filename"] = output.name
-    request = parse_request(document)
-    check_output(output)
+    request = wording.parsed(document, from_options=spec is None)
     paths = {file: _find(file, folder) for file in request.files()}
+    check_output(output, [*paths.values(), *([spec] if spec else [])])
     for path in paths.values():
         check_file(path)
 
     settings = get_settings()
     if submit_:
         code = _submit(settings, request, paths, streams, project, wait, output, as_json)
-    elif model:
-        raise RequestInvalid("--model goes with --submit")
+    elif model or project is not None:
+        raise RequestInvalid(f"{'--model' if model else '--project'} goes with --submit")
     else:
         code = _run(settings, request, paths, output, as_json)
     raise typer.Exit(code)
+
+
+def _refuse_idle(mode: str, rules: Mapping[str, object]) -> None:
+    """Refuse options that the mode does not look at. Raises RequestInvalid."""
+    for key, used_by in _USED_BY.items():
+        if key in rules and mode in set(Mode) - {used_by}:
+            option = "--" + key.replace("_", "-")
+            raise RequestInvalid(
+                f"{option} has no effect with --mode {mode}",
+                hint=f"Leave {option} out, or add --mode {used_by}.",
+            )
 
 
 def _set(
@@ -135,6 +156,7 @@ def _set(
     def side(files: Sequence[Path], selector: str | None) -> list[dict[str, Any]]:
         return [{"file": str(file), "selector": selector} for file in files]
 
+    a, b = _once(a, "a"), _once(b, "b")
     if b_selector and not b:
         # The same models, another selection: that is a side of its own.
         b = a
@@ -148,15 +170,26 @@ def _set(
     }
 
 
+def _once(files: Sequence[Path], side: str) -> list[Path]:
+    """The files of a side, each once, by whichever name; says which it leaves out."""
+    found: dict[Path, Path] = {}
+    for file in files:
+        if found.setdefault(file.resolve(), file) is not file:
+            errors_console().say(f"note: --{side} {file} is given twice and taken once")
+    return list(found.values())
+
+
 def _read_spec(path: Path) -> list[Any]:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as error:
         raise FileMissing(f"{path} does not exist") from error
     except OSError as error:
         raise FileUnreadable(f"{path} cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RequestInvalid(f"{path} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise RequestInvalid(f"{path} is nested too deeply to be a list of clash sets") from error
     if isinstance(document, dict):
         document = document.get("clash_sets")
     if not isinstance(document, list):
@@ -210,7 +243,7 @@ def _submit(
             "clash",
             document,
             given,
-            project=project,
+            project=context.project_name(connection, settings, project),
         )
         if not as_json:
             for file, (name, number) in accepted.versions.items():
@@ -227,6 +260,8 @@ def _submit(
         if output and job["state"] == "finished":
             files = LocalFiles(settings.files_folder)
             shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), output)
+            if not as_json:
+                console().say(f"report written to {output}")
     return code
 
 
@@ -281,11 +316,12 @@ def _run(
 
 def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
     out = console()
-    out.say(f"{each.definition.name}: {counted(len(each.clashes), 'clash')}, {verdict}")
+    out.say(set_line(each.definition.name, len(each.clashes), verdict))
     sides = [
         {
             "side": letter,
             "file": report.files[side.file].name,
+            "mode": side.mode,
             "selector": side.selector,
             "selected": len(side.selected),
             "tested": side.tested,
@@ -299,7 +335,7 @@ def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
     if each.empty_sides:
         notes.append(f"nothing was tested on side {' and '.join(each.empty_sides)}")
     elif each.coverage < 1:
-        notes.append(f"only {percent(each.coverage)} of the elements with geometry were tested")
+        notes.append(partly_tested(each.coverage))
     if each.related_left_out:
         notes.append(
             f"{each.related_left_out} pairs of hosts and fillings or parts of one assembly were "

@@ -38,7 +38,7 @@ def compare(
     if since and not clash_set:
         raise RequestInvalid("--since goes with --set")
     with context.ledger_connection() as (settings, connection):
-        name = project or settings.project
+        name = context.project_name(connection, settings, project)
         if clash_set:
             chosen = chains.set_named(connection, name, clash_set)["id"]
             a, b = chains.results_to_compare(connection, chosen, seconds(since) if since else None)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from ifcbase.errors import ConfigError
+from ifcbase.errors import ConfigError, RequestInvalid
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
-from ifcbase.ledger.connect import connect
+from ifcbase.jobs.submit import project_named
+from ifcbase.ledger.connect import connect, translated
 from ifcbase.settings import Settings, get_settings
-from ifcbase.stack import migrations
+from ifcbase.stack import address, migrations
 from ifcbase.stack.embedded import EmbeddedPostgres
 
 
@@ -27,7 +29,9 @@ def setup_logging(settings: Settings) -> None:
 def database(settings: Settings) -> str:
     """The DSN: DATABASE_URL, else the embedded server, started only where that was asked for."""
     if settings.database_url:
-        return settings.database_url.get_secret_value()
+        dsn = settings.database_url.get_secret_value()
+        address.parts(dsn)
+        return dsn
     server = EmbeddedPostgres(settings.home)
     if settings.embedded:
         return server.ensure_running()
@@ -39,15 +43,25 @@ def database(settings: Settings) -> str:
     )
 
 
+def keeper_lock(settings: Settings) -> Path:
+    """The file that a running `ifcbase up` of this home holds locked."""
+    return settings.home / "up.lock"
+
+
 def embedded_in_use(settings: Settings) -> bool:
     """Whether the database is the embedded one, which this machine has to keep alive."""
     return settings.database_url is None
 
 
-def revive(settings: Settings) -> None:
-    """Start the embedded server again if it is the one in use; others have their own keepers."""
-    if embedded_in_use(settings):
-        EmbeddedPostgres(settings.home).ensure_running()
+def revive(settings: Settings) -> bool:
+    """Start the embedded server again if it is the one in use and does not answer; whether it had
+    to be. Other servers have their own keepers."""
+    if not embedded_in_use(settings):
+        return False
+    server = EmbeddedPostgres(settings.home)
+    answered = server.status().running
+    server.ensure_running()
+    return not answered
 
 
 @contextmanager
@@ -58,6 +72,16 @@ def ledger_connection() -> Iterator[tuple[Settings, Connection]]:
     migrations.require_head(dsn)
     with connect(dsn) as connection:
         yield settings, connection
+
+
+def project_name(connection: Connection, settings: Settings, given: str | None) -> str:
+    """The project a command is about. Raises RequestInvalid for an empty name, NotFound."""
+    if given is not None and not given.strip():
+        raise RequestInvalid("--project is empty", hint="Name a project, or leave --project out.")
+    name = settings.project if given is None else given
+    with translated():
+        project_named(connection, name)
+    return name
 
 
 def migrate(dsn: str) -> list[str]:

@@ -9,10 +9,12 @@ import typer
 
 from ifcbase.cli import context
 from ifcbase.cli.output import JsonOption, console, print_json, progress_line, table
+from ifcbase.errors import Conflict
 from ifcbase.settings import get_settings
 from ifcbase.stack import migrations
 from ifcbase.stack import upgrade as move
 from ifcbase.stack.embedded import EmbeddedPostgres
+from ifcbase.stack.locking import is_locked
 
 app = typer.Typer(help="The database: migrate, status, url, upgrade, stop.", no_args_is_help=True)
 
@@ -73,5 +75,11 @@ def upgrade(
 @app.command("stop")
 def stop() -> None:
     """Stop the embedded Postgres."""
-    stopped = EmbeddedPostgres(get_settings().home).stop()
+    settings = get_settings()
+    if is_locked(context.keeper_lock(settings)):
+        raise Conflict(
+            "`ifcbase up` is running and would start Postgres again",
+            hint="Stop it with Ctrl-C where it runs; it stops Postgres itself.",
+        )
+    stopped = EmbeddedPostgres(settings.home).stop()
     console().say("the embedded Postgres is stopped" if stopped else "none was running")

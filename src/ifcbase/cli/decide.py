@@ -45,7 +45,7 @@ def decide(
         except ValueError as error:
             raise RequestInvalid(f"{due!r} is no date", hint="Write 2026-12-24.") from error
     with context.ledger_connection() as (settings, connection):
-        name = project or settings.project
+        name = context.project_name(connection, settings, project)
         with connection.transaction():
             for action in actions:
                 chains.decide(connection, name, pairs, action, reason=ignore, comment=comment)

@@ -28,9 +28,17 @@ def list_(
 ) -> None:
     """The latest jobs, newest first."""
     with context.ledger_connection() as (settings, connection):
-        jobs = submit.list_jobs(connection, project or settings.project, state=state, limit=limit)
+        jobs = submit.list_jobs(
+            connection,
+            context.project_name(connection, settings, project),
+            state=state,
+            limit=limit,
+        )
     if as_json:
         print_json(jobs)
+        return
+    if not jobs:
+        console().say(f"no {state} jobs" if state else "no jobs yet")
         return
     rows = [
         (

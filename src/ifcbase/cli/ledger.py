@@ -33,7 +33,7 @@ def verify(
     Exit code: 0 they agree with what is stored, 2 they differ.
     """
     with context.ledger_connection() as (settings, connection):
-        name = project or settings.project
+        name = context.project_name(connection, settings, project)
         sets = (
             [chains.set_named(connection, name, clash_set)]
             if clash_set

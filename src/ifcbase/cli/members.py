@@ -20,10 +20,13 @@ ProjectOption = Annotated[str | None, typer.Option(help="Project.")]
 def list_(project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """The members of a project."""
     with context.ledger_connection() as (settings, connection):
-        name = project or settings.project
+        name = context.project_name(connection, settings, project)
         found = access.list_members(connection, name)
     if as_json:
         print_json(found)
+        return
+    if not found:
+        console().say(f"{name} has no members yet")
         return
     rows = [(each["user"], each["role"], when(each["created_at"])) for each in found]
     console().print(table(f"Members of {name}", ["user", "role", "since"], rows))
@@ -38,7 +41,7 @@ def add(
 ) -> None:
     """Give a user a role in a project, instead of the one it has."""
     with context.ledger_connection() as (settings, connection):
-        name = project or settings.project
+        name = context.project_name(connection, settings, project)
         access.add_member(connection, name, user, role)
     if as_json:
         print_json({"project": name, "user": user, "role": role})
@@ -50,7 +53,7 @@ def add(
 def remove(user: UserArgument, project: ProjectOption = None, as_json: JsonOption = False) -> None:
     """Take a user out of a project."""
     with context.ledger_connection() as (settings, connection):
-        name = project or settings.project
+        name = context.project_name(connection, settings, project)
         access.remove_member(connection, name, user)
     if as_json:
         print_json({"project": name, "user": user, "role": None})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 from rich.text import Text
 
-from ifcbase.errors import FileUnwritable
+from ifcbase.errors import FileUnwritable, RequestInvalid
 
 #: Wider than any table, so that none of its cells is folded.
 PIPE_WIDTH = 1000
@@ -48,12 +48,26 @@ def errors_console() -> Output:
     return Output(stderr=True, highlight=False)
 
 
-def check_output(path: Path | None) -> None:
+def say_error(message: str, hint: str) -> None:
+    """A failure as every command shows it."""
+    errors_console().say(f"error: {message}", style="bold red")
+    errors_console().say(f"hint: {hint}", style="dim")
+
+
+def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
     """Refuse a place for a report before the work whose result would not fit there.
 
-    Raises FileUnwritable."""
+    ``inputs`` are what the report must not take the place of. Raises FileUnwritable,
+    RequestInvalid."""
     if path is None:
         return
+    for given in inputs:
+        # The same file by whichever name: a link, another way to the folder.
+        if path.exists() and given.exists() and path.samefile(given):
+            raise RequestInvalid(
+                f"-o {path} is the same file as the input {given}, which it would overwrite",
+                hint="Name another file for the report.",
+            )
     if path.is_dir():
         raise FileUnwritable(f"{path} is a folder; name a file in it")
     if not path.parent.is_dir():
@@ -76,6 +90,19 @@ def _plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     raise TypeError(f"not JSON: {type(value).__name__}")
+
+
+def shortened(text: str, width: int = 60) -> str:
+    """A name as a table has room for it: its beginning and its end."""
+    if len(text) <= width:
+        return text
+    half = (width - 1) // 2
+    return f"{text[: width - 1 - half]}…{text[-half:]}"
+
+
+def verdict_text(verdict: str | None) -> str:
+    """A verdict; rows that no check of ours wrote have none."""
+    return verdict or "no verdict (inserted from outside)"
 
 
 def table(
@@ -113,6 +140,16 @@ def percent(share: float | None) -> str:
     if share is None:
         return ""
     return "100 %" if share >= 1 else f"{min(share * 100, 99.9):.1f} %"
+
+
+def set_line(name: str, clashes: int, verdict: str) -> str:
+    """What a clash set came to, computed here or by a worker."""
+    return f"{name}: {counted(clashes, 'clash')}, {verdict}"
+
+
+def partly_tested(coverage: float) -> str:
+    """Why a result may have missed clashes."""
+    return f"only {percent(coverage)} of the elements with geometry were tested"
 
 
 class ProgressLine:

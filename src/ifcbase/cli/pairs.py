@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.cli import context
-from ifcbase.cli.output import JsonOption, console, millimetres, print_json, table, when
+from ifcbase.cli.output import JsonOption, console, millimetres, print_json, shortened, table, when
 from ifcbase.ledger import chains
 
 app = typer.Typer(help="Pairs: list, show.", no_args_is_help=True)
@@ -27,7 +27,7 @@ def list_(
 ) -> None:
     """Pairs with what the machine knows and what people decided."""
     with context.ledger_connection() as (settings, connection):
-        name = project or settings.project
+        name = context.project_name(connection, settings, project)
         sets = (
             [chains.set_named(connection, name, clash_set)]
             if clash_set
@@ -43,6 +43,9 @@ def list_(
     if as_json:
         print_json(found)
         return
+    if not found:
+        console().say("no such pairs" if state or review else "no pairs yet")
+        return
     console().print(pairs_table("Pairs", found))
 
 
@@ -51,7 +54,7 @@ def pairs_table(title: str, pairs: list[dict[str, Any]]) -> Any:
     rows = [
         (
             p["pair_id"],
-            p["set"],
+            shortened(p["set"]),
             p["state"] + (f": {p['reason']}" if p["reason"] else ""),
             p["review"] + (f": {p['review_reason']}" if p["review_reason"] else "")
             + (" (rule)" if p["by_rule"] else ""),
@@ -75,7 +78,9 @@ def show(
 ) -> None:
     """One pair: every change of its state, every sighting, every decision."""
     with context.ledger_connection() as (settings, connection):
-        found = chains.show_pair(connection, project or settings.project, pair)
+        found = chains.show_pair(
+            connection, context.project_name(connection, settings, project), pair
+        )
     if as_json:
         print_json(found)
         return

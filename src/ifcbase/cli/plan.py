@@ -38,7 +38,9 @@ def plan(
     if action is not None and action not in {"reviewed", "approved", "ignored"}:
         raise RequestInvalid(f"a rule cannot decide {action!r}")
     with context.ledger_connection() as (settings, connection):
-        found = chains.set_named(connection, project or settings.project, clash_set)
+        found = chains.set_named(
+            connection, context.project_name(connection, settings, project), clash_set
+        )
         if found["result_id"] is None:
             raise NotFound(f"{clash_set!r} has no result yet", hint="Run its check first.")
         if tolerance is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ifcbase.clash.request import SelectMode
 from ifcbase.cli import context
 from ifcbase.cli.output import (
     JsonOption,
@@ -18,7 +19,9 @@ from ifcbase.cli.output import (
     millimetres,
     percent,
     print_json,
+    shortened,
     table,
+    verdict_text,
     when,
 )
 from ifcbase.ledger import reading
@@ -36,17 +39,23 @@ def list_(
     """The latest results, newest first."""
     with context.ledger_connection() as (settings, connection):
         found = reading.list_results(
-            connection, project or settings.project, clash_set=clash_set, limit=limit
+            connection,
+            context.project_name(connection, settings, project),
+            clash_set=clash_set,
+            limit=limit,
         )
     if as_json:
         print_json(found)
         return
+    if not found:
+        console().say("no results yet" + (f" of {clash_set}" if clash_set else ""))
+        return
     rows = [
         (
             each["id"],
-            each["set"],
+            shortened(each["set"]),
             each["clash_count"],
-            each["verdict"],
+            verdict_text(each["verdict"]),
             percent(each["coverage"]),
             _versions(each["sides"]),
             when(each["finished_at"]),
@@ -76,7 +85,9 @@ def show(
     """One result: what was found, what was tested, what was left out."""
     check_output(output)
     with context.ledger_connection() as (settings, connection):
-        header = reading.show_result(connection, project or settings.project, result)
+        header = reading.show_result(
+            connection, context.project_name(connection, settings, project), result
+        )
         contacts = reading.contacts(connection, result, limit=None if as_json else limit)
         left_out = reading.left_out(connection, result)
         document = reading.document(connection, result) if output else None
@@ -86,17 +97,21 @@ def show(
         print_json(header | {"contacts": contacts, "left_out_elements": left_out})
         return
     out = console()
+    verdict = verdict_text(header["verdict"])
     out.say(
         f"result {header['id']} of {header['set']}: {counted(header['clash_count'], 'clash')}, "
-        f"{header['verdict']}"
+        f"{verdict}"
     )
-    out.print(coverage_table(header["sides"]))
-    for warning in header["warnings"]:
+    if header["sides"]:
+        out.print(coverage_table(header["sides"]))
+    for warning in header["warnings"] or []:
         out.say(f"warning: {warning}")
     if contacts:
         out.print(contacts_table("Clashes", contacts))
-    if header["clash_count"] > len(contacts):
-        out.say(f"… and {header['clash_count'] - len(contacts)} more (--limit, or -o for all)")
+    if len(contacts) == limit and header["clash_count"] > limit:
+        out.say(f"… and {header['clash_count'] - limit} more (--limit, or -o for all)")
+    elif header["clash_count"] and not contacts:
+        out.say("its clashes are not in the ledger's tables; -o FILE writes what was inserted")
     if left_out:
         rows = [(e["side"], e["model"], e["global_id"], e["reason"]) for e in left_out[:limit]]
         out.print(table("Not tested", ["side", "model", "GlobalId", "reason"], rows))
@@ -109,7 +124,7 @@ def coverage_table(sides: list[dict[str, Any]]) -> Any:
             s["side"],
             s["file"],
             f"{s['model']} v{s['number']}" if s.get("number") else "",
-            s["selector"] or "all elements",
+            selection(s["mode"], s["selector"]),
             s["selected"],
             s["tested"],
             left_out_text(s["left_out"]),
@@ -118,6 +133,13 @@ def coverage_table(sides: list[dict[str, Any]]) -> Any:
     ]
     columns = ["side", "file", "model", "selector", "selected", "tested", "left out"]
     return table("Tested", columns, rows, right=["selected", "tested"])
+
+
+def selection(mode: str | None, selector: str | None) -> str:
+    """Which elements a side takes, in words; ``mode`` is a, i or e."""
+    if not selector or mode == SelectMode.ALL:
+        return "all elements"
+    return f"all but {selector}" if mode == SelectMode.EXCLUDE else selector
 
 
 def contacts_table(title: str, contacts: list[dict[str, Any]]) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ifcbase.cli import context
-from ifcbase.cli.output import JsonOption, console, print_json, table, when
+from ifcbase.cli.output import JsonOption, console, print_json, shortened, table, when
 from ifcbase.ledger import chains
 
 app = typer.Typer(help="Clash sets: list, show.", no_args_is_help=True)
@@ -21,13 +21,16 @@ def list_(
 ) -> None:
     """The clash sets with the states of their pairs after the last result."""
     with context.ledger_connection() as (settings, connection):
-        found = chains.list_sets(connection, project or settings.project)
+        found = chains.list_sets(connection, context.project_name(connection, settings, project))
     if as_json:
         print_json(found)
         return
+    if not found:
+        console().say("no clash sets yet")
+        return
     columns = ["clash set", "version", "results", *STATES, "last result"]
     rows = [
-        (s["set"], s["version"], s["results"], *(s[state] for state in STATES),
+        (shortened(s["set"]), s["version"], s["results"], *(s[state] for state in STATES),
          when(s["finished_at"]))
         for s in found
     ]  # fmt: skip
@@ -42,7 +45,9 @@ def show(
 ) -> None:
     """One clash set: its states, why pairs are untested, its pairs by class, its versions."""
     with context.ledger_connection() as (settings, connection):
-        found = chains.set_named(connection, project or settings.project, name)
+        found = chains.set_named(
+            connection, context.project_name(connection, settings, project), name
+        )
         more = chains.describe_set(connection, found["id"])
     if as_json:
         print_json(found | more)

@@ -23,7 +23,9 @@ def trend(
 ) -> None:
     """How many pairs are in each state after each result."""
     with context.ledger_connection() as (settings, connection):
-        found = chains.set_named(connection, project or settings.project, clash_set)
+        found = chains.set_named(
+            connection, context.project_name(connection, settings, project), clash_set
+        )
         rows = chains.trend(connection, found["id"])[-limit:]
     if as_json:
         print_json(rows)

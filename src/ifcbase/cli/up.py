@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
@@ -11,9 +12,10 @@ import typer
 from ifcbase.cli import context
 from ifcbase.cli.output import console
 from ifcbase.cli.processes import Workers
-from ifcbase.errors import IfcbaseError
-from ifcbase.settings import get_settings, load_settings
+from ifcbase.errors import Conflict, IfcbaseError, StackError
+from ifcbase.settings import Settings, get_settings, load_settings
 from ifcbase.stack.embedded import EmbeddedPostgres
+from ifcbase.stack.locking import file_lock
 
 
 def up(
@@ -21,6 +23,19 @@ def up(
 ) -> None:
     """Start Postgres and workers, keep them running, stop them in order at Ctrl-C."""
     settings = load_settings(embedded=True)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            held.enter_context(file_lock(context.keeper_lock(settings), timeout_s=0))
+        except StackError as error:
+            raise Conflict(
+                f"`ifcbase up` is running already in {settings.home}",
+                hint="Use that one, or name another folder with IFCBASE_HOME.",
+            ) from error
+        _keep_up(settings, workers)
+
+
+def _keep_up(settings: Settings, workers: int) -> None:
     out = console()
     dsn = context.database(settings)
     for name in context.migrate(dsn):
@@ -43,7 +58,8 @@ def up(
             for each in processes.watch():
                 out.say(f"worker {each + 1} had ended and was started again")
             try:
-                context.revive(settings)
+                if context.revive(settings):
+                    out.say("Postgres did not answer and was started again")
             except IfcbaseError as error:
                 out.say(f"Postgres: {error.message}")
     finally:

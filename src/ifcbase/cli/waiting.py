@@ -5,7 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ifcbase.cli.output import console, counted, errors_console, progress_line
+from ifcbase.cli.output import (
+    console,
+    errors_console,
+    partly_tested,
+    progress_line,
+    say_error,
+    set_line,
+)
 from ifcbase.errors import from_dict
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.submit import show_job
@@ -15,33 +22,56 @@ EXIT_CODES = {"clean": 0, "found": 1, "inconclusive": 3}
 
 
 def wait_for(connection: Connection, job_id: str, *, poll_s: float = 0.25) -> dict[str, Any]:
-    """Wait until the job has ended; gives the job."""
-    with progress_line() as line:
-        while (job := show_job(connection, job_id))["state"] not in ENDED:
-            progress = job["progress"] or {}
-            line(
-                str(progress.get("phase") or job["state"]),
-                float(progress.get("fraction") or 0.0),
-                str(progress.get("note") or ""),
-            )
-            time.sleep(poll_s)
+    """Wait until the job has ended; gives the job. Ctrl-C ends the waiting, not the job."""
+    try:
+        with progress_line() as line:
+            while (job := show_job(connection, job_id))["state"] not in ENDED:
+                progress = job["progress"] or {}
+                line(
+                    str(progress.get("phase") or job["state"]),
+                    float(progress.get("fraction") or 0.0),
+                    str(progress.get("note") or ""),
+                )
+                time.sleep(poll_s)
+    except KeyboardInterrupt:
+        short = job_id[:8]
+        errors_console().say(
+            f"job {short} goes on: `ifcbase jobs wait {short}` or `ifcbase jobs cancel {short}`"
+        )
+        raise
     return job
 
 
 def report(job: dict[str, Any], *, quiet: bool = False) -> int:
     """Say how a job ended; gives the exit code."""
+    short = job["id"][:8]
     if job["state"] != "finished":
         error = from_dict(job["error"]) if job["error"] else None
-        if not quiet:
-            errors_console().say(f"the job is {job['state']}")
-            if error:
-                errors_console().say(error.message)
-                errors_console().say(error.hint, style="dim")
+        if not quiet and error:
+            say_error(f"job {short} is {job['state']}: {error.message}", error.hint)
+        elif not quiet:
+            say_error(f"job {short} is {job['state']}", f"See `ifcbase jobs show {short}`.")
         return error.exit_code if error else 2
     outcome = job["outcome"]
     if not quiet:
-        console().say(
-            f"job {job['id'][:8]}: {counted(outcome['clash_count'], 'clash')}, {outcome['verdict']}; "
-            f"results {', '.join(str(i) for i in outcome['db_ids'])}"
-        )
+        ids = outcome["db_ids"]
+        results = f"result{'s' if len(ids) != 1 else ''} {', '.join(str(i) for i in ids)}"
+        console().say(f"job {short} is finished: {results}")
+        _show_sets(outcome)
     return EXIT_CODES[outcome["verdict"]]
+
+
+def _show_sets(outcome: dict[str, Any]) -> None:
+    """One line for each clash set, and below it why it says no more than it does."""
+    out = console()
+    for each in outcome.get("sets", []):
+        out.say(set_line(each["name"], each["clash_count"], each["verdict"]))
+        own = f"{each['name']}: "
+        for warning in outcome.get("warnings", []):
+            if warning.startswith(own):
+                out.say(f"warning: {warning.removeprefix(own)}")
+        if each["coverage"] < 1:
+            out.say(partly_tested(each["coverage"]))
+        elif each["verdict"] == "inconclusive":
+            out.say("a side or a model of it had no element that could be tested")
+        out.say(f"see `ifcbase results show {each['id']}`")

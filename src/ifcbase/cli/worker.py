@@ -28,11 +28,15 @@ def worker(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+
+    def revive() -> None:
+        context.revive(settings)
+
     jobs_worker.work(
         settings,
         dsn,
         ProcrastinateEngine(dsn),
         checks=check or (),
         stop=stop,
-        revive=lambda: context.revive(settings),
+        revive=revive,
     )

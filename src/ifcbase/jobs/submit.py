@@ -167,7 +167,9 @@ def project_named(connection: Connection, name: str) -> int:
     """The id of a project. Raises NotFound."""
     row = connection.execute(_SQL["project"], {"name": name}).fetchone()
     if row is None:
-        raise NotFound(f"there is no project {name!r}")
+        raise NotFound(
+            f"there is no project {name!r}", hint="List them with `ifcbase projects list`."
+        )
     return int(row[0])
 
 

@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from ifcbase.errors import Conflict, NotFound, RequestInvalid
-from ifcbase.ledger.connect import translated
+from ifcbase.ledger.connect import MAX_NUMBER, translated
 from ifcbase.sqlfiles import queries
 
 _SQL = queries("ifcbase.ledger", "chains.sql")
@@ -62,7 +62,9 @@ def list_pairs(
 
 def show_pair(connection: Connection, project: str, pair: int) -> Row:
     """All that is known of a pair: states, sightings, decisions. Raises NotFound."""
-    found = _rows(connection, "set_of_pair", pair=pair, project=project)
+    found = []
+    if abs(pair) <= MAX_NUMBER:
+        found = _rows(connection, "set_of_pair", pair=pair, project=project)
     if not found:
         raise NotFound(
             f"there is no pair {pair} in project {project!r}",
@@ -122,7 +124,9 @@ def decide(
 ) -> None:
     """Append one decision about each pair. Raises NotFound, RequestInvalid, Conflict."""
     for pair in pairs:
-        if not _rows(connection, "set_of_pair", pair=pair, project=project):
+        if abs(pair) > MAX_NUMBER or not _rows(
+            connection, "set_of_pair", pair=pair, project=project
+        ):
             raise NotFound(f"there is no pair {pair} in project {project!r}")
     _rows(
         connection,

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg import conninfo
 
 from ifcbase.errors import (
     IfcbaseError,
@@ -17,7 +16,10 @@ from ifcbase.errors import (
     SchemaOutdated,
     error_classes,
 )
+from ifcbase.stack.address import parts, unreachable
 
+#: The largest number a row can have.
+MAX_NUMBER = 2**63 - 1
 #: Port of Supabase's transaction pooler, where prepared statements and LISTEN do not work.
 TRANSACTION_POOLER_PORT = "6543"
 
@@ -32,13 +34,21 @@ def connection_options(dsn: str) -> dict[str, Any]:
 
 def through_transaction_pooler(dsn: str) -> bool:
     """Whether sessions are shared, so that nothing may outlive a transaction."""
-    return str(conninfo.conninfo_to_dict(dsn).get("port")) == TRANSACTION_POOLER_PORT
+    return str(parts(dsn).get("port")) == TRANSACTION_POOLER_PORT
 
 
 def connect(dsn: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """A new connection on which transactions are opened explicitly. Raises LedgerUnavailable."""
+    """A new connection on which transactions are opened explicitly.
+
+    Raises LedgerUnavailable, ConfigError."""
+    options = connection_options(dsn)
     with translated():
-        return psycopg.connect(dsn, autocommit=True, **connection_options(dsn))
+        try:
+            return psycopg.connect(dsn, autocommit=True, **options)
+        except psycopg.OperationalError as error:
+            if type(ours := _ours(error)) is LedgerUnavailable:
+                ours = LedgerUnavailable(unreachable(dsn, error))
+            raise ours from error
 
 
 @contextmanager

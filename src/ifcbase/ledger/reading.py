@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ifcbase.errors import NotFound
-from ifcbase.ledger.connect import translated
+from ifcbase.ledger.connect import MAX_NUMBER, translated
 from ifcbase.sqlfiles import queries
 
 _SQL = queries("ifcbase.ledger", "read.sql")
@@ -25,7 +25,9 @@ def list_results(
 
 def show_result(connection: Connection, project: str, result: int) -> dict[str, Any]:
     """One header. Raises NotFound."""
-    rows = _rows(connection, "results", project=project, set=None, id=result, limit=1)
+    rows = []
+    if abs(result) <= MAX_NUMBER:
+        rows = _rows(connection, "results", project=project, set=None, id=result, limit=1)
     if not rows:
         raise NotFound(
             f"there is no finished result {result} in project {project!r}",

@@ -32,6 +32,17 @@ else:
         return True
 
 
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock of a file just now."""
+    if not path.exists():
+        return False
+    handle = os.open(path, os.O_RDWR)
+    try:
+        return not _try_lock(handle)
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def file_lock(path: Path, *, timeout_s: float) -> Iterator[None]:
     """Hold the lock of a file (made, mode 0600, and never removed: a removed one could be held by

@@ -18,6 +18,7 @@ from psycopg import generators, pq
 
 from ifcbase.errors import LedgerUnavailable, ProgramOutdated, SchemaOutdated, StackError
 from ifcbase.progress import Progress, silent
+from ifcbase.stack.address import unreachable
 from ifcbase.stack.sql import query
 from ifcbase.stack.sqltext import statement_lines
 
@@ -185,7 +186,7 @@ def _connected(dsn: str) -> Iterator[Connection]:
             dsn, connect_timeout=15, prepare_threshold=None, client_encoding="utf8"
         )
     except psycopg.OperationalError as error:
-        raise LedgerUnavailable(detail=str(error)) from error
+        raise LedgerUnavailable(unreachable(dsn, error)) from error
     with connection:
         yield connection
 

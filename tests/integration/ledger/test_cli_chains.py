@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ifcbase.cli import trend
+from ifcbase.cli.app import app
 from ifcbase.cli.compare import seconds
-from ifcbase.cli.main import app
 from ifcbase.errors import IfcbaseError, NotFound, RequestInvalid
 from ifcbase.settings import get_settings
 from tests.integration.ledger.chain_fixtures import chain

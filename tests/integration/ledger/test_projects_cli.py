@@ -115,3 +115,52 @@ def test_mistakes_are_told_in_a_sentence(
     assert error["code"] == code
     assert says in error["message"]
     assert error["hint"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["results", "list"], ["results", "show", "1"], ["sets", "list"], ["pairs", "list"],
+        ["jobs", "list"], ["trend", "--set", "x"], ["ledger", "verify"],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_an_unknown_project_is_not_an_empty_one(command: Command, arguments: list[str]) -> None:
+    unknown = command(*arguments, "--project", "nowhere")
+    assert unknown.returncode == 2
+    assert "error: there is no project 'nowhere'" in unknown.stderr
+    empty = command(*arguments, "--project", "")
+    assert empty.returncode == 2
+    assert "error: --project is empty" in empty.stderr
+
+
+def test_numbers_no_row_can_have_are_not_found(command: Command) -> None:
+    for group in ("results", "pairs"):
+        done = command(group, "show", "99999999999999999999", "--json")
+        assert done.returncode == 2
+        assert json.loads(done.stdout)["error"]["code"] == "not-found"
+
+
+def test_what_is_not_there_yet_is_a_sentence(command: Command) -> None:
+    command("projects", "create", "fresh")
+    for group, said in (("results", "no results yet"), ("sets", "no clash sets yet"),
+                        ("pairs", "no pairs yet"), ("jobs", "no jobs yet"),
+                        ("members", "fresh has no members yet")):  # fmt: skip
+        assert command(group, "list", "--project", "fresh").stdout == f"{said}\n"
+
+
+def test_rows_from_outside_claim_no_verdict_and_no_coverage(owned: World, command: Command) -> None:
+    name = "a set whose name was made by a program from the names of very many models, and more"
+    number = owned.value(
+        "insert into public.clash_results (clash_set_name, output_filename, clash_count, clash_data)"
+        " values (%s, 'x.json', 3, '[]') returning id",
+        name,
+    )
+    shown = command("results", "show", str(number)).stdout
+    assert f"{name}: 3 clashes, no verdict (inserted from outside)" in shown
+    assert "Tested" not in shown
+    assert "more" not in shown.replace(name, "")
+    listed = command("results", "list").stdout
+    assert "no verdict (inserted from outside)" in listed
+    assert name not in listed
+    assert "…" in listed

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ifcbase.cli import context
-from ifcbase.cli.main import app
+from ifcbase.cli.app import app
 from ifcbase.errors import NotFound
 from ifcbase.ledger.postgres import PostgresLedger
 from ifcbase.settings import Settings

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from ifcbase.cli.main import app
+from ifcbase.cli.app import app
 from ifcbase.errors import error_classes
 from ifcbase.settings import Settings, variable_of
 
