@@ -29,8 +29,11 @@ format: $(VENV)/.dev  ## let the formatter decide
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev  ## measure speed into benchmarks/RESULTS.md
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.dev  ## measure the ledger on 200 results (make bench RESULTS=20: less), in a scratch database
+	@export IFCBASE_HOME="$$(mktemp -d)" IFCBASE_EMBEDDED=1; \
+	  $(BIN)/ifcbase db migrate >/dev/null && \
+	  $(BIN)/python -m benchmarks.ledger "$$($(BIN)/ifcbase db url)" $(RESULTS); code=$$?; \
+	  $(BIN)/ifcbase db stop; rm -rf "$$IFCBASE_HOME"; exit $$code
 
 lock:  ## pin the dependencies anew (needs uv)
 	requirements/update.sh

@@ -127,11 +127,16 @@ class SetReport:
 
     @property
     def coverage(self) -> float:
-        """Share of the selected elements with a representation that were tested (1.0: all)."""
+        """Share of the selected elements with a representation that were tested (1.0: all).
+
+        Zero where a side had nothing to test: then no pair of elements was looked at.
+        """
+        if self.empty_sides:
+            return 0.0
         sides = self.a + self.b
         gaps = sum(side.gaps for side in sides)
         tested = sum(side.tested for side in sides)
-        return 1.0 if tested + gaps == 0 else tested / (tested + gaps)
+        return tested / (tested + gaps)
 
     @property
     def empty_sides(self) -> list[str]:

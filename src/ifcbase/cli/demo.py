@@ -155,7 +155,7 @@ def _where(settings: Settings, seconds: float) -> None:
     out.say()
     out.say(f"Done in {seconds:.1f} s. The rows are in Postgres, which keeps running:")
     out.say('  psql "$(.venv/bin/ifcbase db url)" -c "select id, clash_set_name, clash_count,')
-    out.say('    verdict, original_clash_id from public.clash_results order by id"')
+    out.say('    verdict, original_clash_id from public.clash_results order by accepted"')
     out.say("  .venv/bin/ifcbase results list        the same as a table")
     out.say("  .venv/bin/ifcbase results show ID     one result with its clashes and coverage")
     out.say("  .venv/bin/ifcbase pairs list          clashes as lasting things, to decide about")
