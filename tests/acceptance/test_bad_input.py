@@ -101,7 +101,7 @@ OPTIONS: dict[str, tuple[list[str], str, str]] = {
     "mode": (["--mode", "guess"], "request-invalid", "mode"),
     "number": (["--tolerance", "wide"], "request-invalid", "--tolerance"),
     "option": (["--frobnicate"], "request-invalid", "--frobnicate"),
-    "coverage": (["--min-coverage", "2"], "request-invalid", "min_coverage"),
+    "coverage": (["--min-coverage", "2"], "request-invalid", "--min-coverage"),
     "stray": (["stray.ifc"], "request-invalid", "stray.ifc"),
 }
 

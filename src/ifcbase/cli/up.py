@@ -16,6 +16,7 @@ from ifcbase.errors import Conflict, IfcbaseError, StackError
 from ifcbase.settings import Settings, get_settings, load_settings
 from ifcbase.stack.embedded import EmbeddedPostgres
 from ifcbase.stack.locking import file_lock
+from ifcbase.stack.placement import make_home, server_user
 
 
 def up(
@@ -23,7 +24,7 @@ def up(
 ) -> None:
     """Start Postgres and workers, keep them running, stop them in order at Ctrl-C."""
     settings = load_settings(embedded=True)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    make_home(settings.home, server_user())
     with ExitStack() as held:
         try:
             held.enter_context(file_lock(context.keeper_lock(settings), timeout_s=0))
