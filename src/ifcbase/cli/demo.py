@@ -34,7 +34,7 @@ SHOWN = 12
 
 
 def demo() -> None:
-    """Check a sample building in two revisions through the queue, and show what changed."""
+    """Check a sample building in two revisions and show what changed."""
     began = time.monotonic()
     settings = load_settings(embedded=True)
     out = console()

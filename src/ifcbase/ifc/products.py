@@ -87,13 +87,16 @@ def has_body(product: ifcopenshell.entity_instance) -> bool:
 
 
 def _is_body(representation: ifcopenshell.entity_instance) -> bool:
-    if (representation.RepresentationIdentifier or "").lower() in FLAT_IDENTIFIERS:
+    identifier = (representation.RepresentationIdentifier or "").lower()
+    if identifier in FLAT_IDENTIFIERS:
         return False
     kind = (representation.RepresentationType or "").lower()
     if kind in FLAT_TYPES or not representation.is_a("IfcShapeModel"):
         return False
     context = representation.ContextOfItems
-    if context is not None and (context.ContextType or "").lower() == "plan":
+    # Some exporters put solids into the plan's context: what is called a body is one.
+    in_plan = context is not None and (context.ContextType or "").lower() == "plan"
+    if in_plan and identifier != "body":
         return False
     items = representation.Items
     if kind == "geometricset":
