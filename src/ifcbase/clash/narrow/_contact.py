@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ifcbase.clash.narrow._convex import exit_along, minkowski, shortest, way_out
+from ifcbase.clash.narrow._convex import exit_along, minkowski, way_out
 from ifcbase.clash.narrow._distance import distance, to_surface
 from ifcbase.clash.narrow._kernel import kernel
 from ifcbase.clash.narrow._pieces import SOLID
@@ -24,66 +24,73 @@ from ifcbase.clash.narrow.kinds import (
 )
 
 #: Faces of Minkowski bodies kept for one pair; more make the depth a bound.
-ROOM = 400_000
-#: Face tests the search for the shortest way out may spend on one pair.
-WORK = 4_000_000
-#: Rows of ``detect``: kind, measured, distance, p1, p2, lower bound of the depth.
-COLUMNS = 10
+ROOM = 1_000_000
+#: Rows the stages fill: kind, measured, distance, p1, p2, lower bound of the depth,
+#: way out, the two pieces that overlap deepest.
+COLUMNS = 15
+KIND, MEASURED, DISTANCE, P1, P2, AT_LEAST, WAY, PIECES = 0, 1, 2, 3, 6, 9, 10, 13
+
+# The stages are called one after the other from Python, each over many pairs: compiled as one
+# function they would take several times as long to compile.
 
 
 @kernel
-def detect(sa, sb, pairs, first, last, band, reach, out):
-    """Fill rows first..last of out (n, COLUMNS) for pairs; kind 0 means further than reach."""
-    hs = np.empty((4096, 4))
+def overlaps(s, pairs, chosen, band, rows):
+    """First stage: the deepest overlap of any two pieces of each pair.
+
+    Leaves in the row: the kind (TOUCHING: not further than about the band, to be measured;
+    COLLISION: overlap beyond the band, to be told apart; 0: further than the band), the depth
+    of that overlap and its normal, and whether it is the whole answer (EXACT).
+    """
+    none = np.empty((0, 5))
+    for r in chosen:
+        a, b = pairs[r, 0], pairs[r, 1]
+        row = rows[r]
+        depth = -np.inf
+        for i in range(s.piece[a], s.piece[a + 1]):
+            if not _meet(s.pbox[i], s.box[b], band):
+                continue
+            for j in range(s.piece[b], s.piece[b + 1]):
+                if not _meet(s.pbox[i], s.pbox[j], band):
+                    continue
+                n, h, x, y, z = minkowski(s, i, j, band, np.inf, False, none, 0)
+                if n >= 0 and h > depth:
+                    depth = h
+                    row[DISTANCE], row[AT_LEAST] = h, h
+                    row[WAY], row[WAY + 1], row[WAY + 2] = x, y, z
+                    row[PIECES], row[PIECES + 1] = i, j
+        if depth > band:
+            row[KIND] = COLLISION
+            if s.piece[a + 1] - s.piece[a] == 1 and s.piece[b + 1] - s.piece[b] == 1:
+                row[MEASURED] = EXACT
+        elif depth > -np.inf:
+            row[KIND] = TOUCHING
+
+
+@kernel
+def gaps(s, pairs, chosen, band, reach, rows):
+    """Distance of the surfaces of pairs that do not overlap, if not above reach (or the band)."""
     points = np.empty(6)
-    for k in range(first, last):
-        a, b = pairs[k, 0], pairs[k, 1]
-        row = out[k]
-        row[:] = 0.0
-        # One order for both directions, so that swapping the sides changes nothing.
-        if _comes_first(sa, a, sb, b):
-            hs = _pair(sa, a, sb, b, band, reach, row, hs, points)
-        else:
-            hs = _pair(sb, b, sa, a, band, reach, row, hs, points)
-            for x in range(3):
-                row[3 + x], row[6 + x] = row[6 + x], row[3 + x]
-
-
-@kernel
-def _comes_first(sa, a, sb, b):
-    n, m = sa.v_at[a + 1] - sa.v_at[a], sb.v_at[b + 1] - sb.v_at[b]
-    if n != m:
-        return n < m
-    for i in range(n):
-        for x in range(3):
-            p, q = sa.vertices[sa.v_at[a] + i, x], sb.vertices[sb.v_at[b] + i, x]
-            if p != q:
-                return p < q
-    return True
-
-
-@kernel
-def _pair(sa, a, sb, b, band, reach, row, hs, points):
-    near, depth, nx, ny, nz, pi, pj, single = _overlaps(sa, a, sb, b, band)
-    if depth <= band:
-        if not near and reach <= band:
-            return hs
-        gap = distance(sa, a, sb, b, max(reach, band), points)
-        if gap <= band or (depth >= -band and depth > -1e-6):
-            if gap > max(reach, band):
-                return hs
-            row[0], row[1], row[2] = TOUCHING, EXACT, gap
+    for r in chosen:
+        row = rows[r]
+        row[KIND] = 0
+        gap = distance(s, pairs[r, 0], pairs[r, 1], max(reach, band), points)
+        if gap <= band:
+            row[KIND] = TOUCHING
         elif gap <= reach:
-            row[0], row[1], row[2] = CLEARANCE, EXACT, gap
-        row[3:9] = points
-        return hs
-    measured, low = EXACT, depth
-    if not single:
-        hs, depth, low, nx, ny, nz, measured = _union_depth(sa, a, sb, b, band, hs)
-    row[0] = _kind(sa, a, sb, b, band)
-    row[1], row[2], row[9] = measured, depth, low
-    _points(sa, a, sb, b, pi, pj, nx, ny, nz, row)
-    return hs
+            row[KIND] = CLEARANCE
+        else:
+            continue
+        row[MEASURED], row[DISTANCE], row[AT_LEAST] = EXACT, gap, 0.0
+        row[P1 : P2 + 3] = points
+
+
+@kernel
+def depths(s, pairs, chosen, band, rows):
+    """Separation depth of pairs of which at least one element has several pieces."""
+    hs = np.empty((4096, 5))
+    for r in chosen:
+        hs = _union_depth(s, pairs[r, 0], pairs[r, 1], band, hs, rows[r])
 
 
 @kernel
@@ -95,58 +102,27 @@ def _meet(p, q, margin):
 
 
 @kernel
-def _overlaps(sa, a, sb, b, band):
-    """Deepest overlap of any two pieces: near, depth, normal, the pieces, and if they are all."""
-    near = False
-    best, bx, by, bz, bi, bj = -np.inf, 0.0, 0.0, 0.0, -1, -1
-    none = np.empty((0, 4))
-    for i in range(sa.piece[a], sa.piece[a + 1]):
-        if not _meet(sa.pbox[i], sb.box[b], band):
-            continue
-        for j in range(sb.piece[b], sb.piece[b + 1]):
-            if not _meet(sa.pbox[i], sb.pbox[j], band):
-                continue
-            n, h, x, y, z = minkowski(sa, i, sb, j, band, np.inf, False, none, 0)
-            if n == -1:
-                continue
-            near = True
-            if h > best:
-                best, bx, by, bz, bi, bj = h, x, y, z, i, j
-    single = sa.piece[a + 1] - sa.piece[a] == 1 and sb.piece[b + 1] - sb.piece[b] == 1
-    return near, best, bx, by, bz, bi, bj, single
-
-
-@kernel
-def _boxes_out(sa, a, sb, b):
-    """A length that surely separates the pair: the boxes' shortest way apart along an axis."""
-    best = np.inf
-    p, q = sa.box[a], sb.box[b]
+def _union_depth(s, a, b, band, hs, row):
+    """Separation depth of two unions of pieces; returns the scratch rows, grown if need be."""
+    # No way out is longer than that of the boxes: only for pruning, never an answer.
+    reach = np.inf
     for x in range(3):
-        best = min(best, q[x + 3] - p[x], p[x + 3] - q[x])
-    return best
-
-
-@kernel
-def _union_depth(sa, a, sb, b, band, hs):
-    """Separation depth of two unions of pieces.
-
-    Returns the scratch rows (grown), depth, a proven lower bound of it, the way out, and how it
-    was measured.
-    """
-    reach = _boxes_out(sa, a, sb, b) + 2.0 * band
-    na, nb = sa.piece[a + 1] - sa.piece[a], sb.piece[b + 1] - sb.piece[b]
+        p, q = s.box[a], s.box[b]
+        reach = min(reach, min(q[x + 3] - p[x], p[x + 3] - q[x]))
+    reach += 2.0 * band
+    na, nb = s.piece[a + 1] - s.piece[a], s.piece[b + 1] - s.piece[b]
     start = np.empty(na * nb + 1, np.int64)
     tight = np.empty((na * nb, 4))
     while True:
         count, at, full = 0, 0, False
         start[0] = 0
-        for i in range(sa.piece[a], sa.piece[a + 1]):
-            if not _meet(sa.pbox[i], sb.box[b], reach):
+        for i in range(s.piece[a], s.piece[a + 1]):
+            if full or not _meet(s.pbox[i], s.box[b], reach):
                 continue
-            for j in range(sb.piece[b], sb.piece[b + 1]):
-                if not _meet(sa.pbox[i], sb.pbox[j], reach):
+            for j in range(s.piece[b], s.piece[b + 1]):
+                if not _meet(s.pbox[i], s.pbox[j], reach):
                     continue
-                n, h, x, y, z = minkowski(sa, i, sb, j, reach, reach, True, hs, at)
+                n, h, x, y, z = minkowski(s, i, j, reach, reach, True, hs, at)
                 if n == -2:
                     full = True
                     break
@@ -156,58 +132,63 @@ def _union_depth(sa, a, sb, b, band, hs):
                 at += n
                 count += 1
                 start[count] = at
-            if full:
-                break
         if not full:
             break
         if len(hs) >= ROOM:
-            return hs, reach, band, 0.0, 0.0, 1.0, BOUND
-        hs = np.empty((4 * len(hs), 4))
-    # A length that suffices: straight ways out along the faces crossed first.
+            row[MEASURED], row[DISTANCE] = BOUND, reach
+            return hs
+        hs = np.empty((4 * len(hs), 5))
+    # A length that suffices: straight ways out across the nearest faces.
     bound, ux, uy, uz, face = np.inf, 0.0, 0.0, 0.0, -1
     order = np.argsort(-tight[:count, 3])
-    tried = 0
-    for k in order:
-        if tight[k, 3] <= band or tried >= 24:
+    for g in range(min(count, 24)):
+        k = order[g]
+        if tight[k, 3] <= band:
             break
-        tried += 1
         x, y, z = tight[k, 0], tight[k, 1], tight[k, 2]
         t, f = exit_along(hs, start, count, x, y, z, band, bound)
         if t < bound:
             bound, ux, uy, uz, face = t, x, y, z, f
-    if face < 0:
-        bound = reach
-    t, x, y, z, proven, rows, m = way_out(hs, start, count, band, bound, WORK)
-    measured = EXACT if proven else BOUND
-    low = tight[order[0], 3]
-    if t < np.inf:
-        if m > 0:
-            full_t, fx, fy, fz = shortest(hs, rows, m, 0.0)
-            if full_t < np.inf:
-                t, x, y, z = full_t, fx, fy, fz
-        return hs, t, (t if proven else low), x / t, y / t, z / t, measured
-    if face >= 0:
+    out = np.zeros(4)
+    found, complete = way_out(hs, start, count, band, min(bound, reach), out)
+    if not found:
+        if face < 0:
+            row[MEASURED], row[DISTANCE] = BOUND, reach
+            return hs
         c = hs[face, 0] * ux + hs[face, 1] * uy + hs[face, 2] * uz
-        t = hs[face, 3] / c
-        return hs, t, (t if proven else low), ux, uy, uz, measured
-    return hs, reach, low, 0.0, 0.0, 1.0, BOUND
+        out[0] = hs[face, 3] / c
+        out[1], out[2], out[3] = out[0] * ux, out[0] * uy, out[0] * uz
+    row[MEASURED] = EXACT if complete else BOUND
+    row[DISTANCE] = out[0]
+    if complete:
+        row[AT_LEAST] = out[0]
+    for x in range(3):
+        row[WAY + x] = out[1 + x] / out[0]
+    return hs
 
 
 # --- kinds ---------------------------------------------------------------------------------------
 
 
 @kernel
-def _kind(sa, a, sb, b, band):
-    if sa.state[a] != SOLID or sb.state[b] != SOLID:
+def kinds(s, pairs, chosen, band, rows):
+    """What each overlapping pair is to each other."""
+    for r in chosen:
+        rows[r, KIND] = _kind(s, pairs[r, 0], pairs[r, 1], band)
+
+
+@kernel
+def _kind(s, a, b, band):
+    if s.state[a] != SOLID or s.state[b] != SOLID:
         return COLLISION
-    a_in_b = _inside(sa, a, sb, b, band)
-    b_in_a = _inside(sb, b, sa, a, band)
+    a_in_b = _inside(s, a, b, band)
+    b_in_a = _inside(s, b, a, band)
     if a_in_b and b_in_a:
         return DUPLICATE
     if a_in_b or b_in_a:
         return CONTAINED
-    va, ea = _ways_in(sa, a, sb, b, band)
-    vb, eb = _ways_in(sb, b, sa, a, band)
+    va, ea = _ways_in(s, a, b, band)
+    vb, eb = _ways_in(s, b, a, band)
     if (ea or eb) and not (va or vb):
         return PIERCE
     return PROTRUSION
@@ -259,26 +240,26 @@ def _stretches(s, k0, k1, p, q, outer, inner, spans):
 
 
 @kernel
-def _inside(sa, a, sb, b, band):
+def _inside(s, a, b, band):
     """True if A lies in B to within the band: its edges do, and no edge of B enters A."""
-    p, q = sa.box[a], sb.box[b]
+    p, q = s.box[a], s.box[b]
     for x in range(3):
         if p[x] < q[x] - band or p[x + 3] > q[x + 3] + band:
             return False
-    k0, k1 = sb.piece[b], sb.piece[b + 1]
-    spans = np.empty((k1 - k0 + sa.piece[a + 1] - sa.piece[a] + 1, 2))
-    for e in range(sa.ee_at[a], sa.ee_at[a + 1]):
-        u = sa.ev[sa.ev_at[a] + sa.ee[e, 0]]
-        w = sa.ev[sa.ev_at[a] + sa.ee[e, 1]]
-        n = _stretches(sb, k0, k1, u, w, band, band, spans)
+    k0, k1 = s.piece[b], s.piece[b + 1]
+    spans = np.empty((k1 - k0 + s.piece[a + 1] - s.piece[a] + 1, 2))
+    for e in range(s.ee_at[a], s.ee_at[a + 1]):
+        u = s.ev[s.ev_at[a] + s.ee[e, 0]]
+        w = s.ev[s.ev_at[a] + s.ee[e, 1]]
+        n = _stretches(s, k0, k1, u, w, band, band, spans)
         if n != 1 or spans[0, 0] > 1e-9 or spans[0, 1] < 1.0 - 1e-9:
             return False
-    k0, k1 = sa.piece[a], sa.piece[a + 1]
-    for e in range(sb.ee_at[b], sb.ee_at[b + 1]):
-        u = sb.ev[sb.ev_at[b] + sb.ee[e, 0]]
-        w = sb.ev[sb.ev_at[b] + sb.ee[e, 1]]
+    k0, k1 = s.piece[a], s.piece[a + 1]
+    for e in range(s.ee_at[b], s.ee_at[b + 1]):
+        u = s.ev[s.ev_at[b] + s.ee[e, 0]]
+        w = s.ev[s.ev_at[b] + s.ee[e, 1]]
         long = np.sqrt((u[0] - w[0]) ** 2 + (u[1] - w[1]) ** 2 + (u[2] - w[2]) ** 2)
-        n = _stretches(sa, k0, k1, u, w, -band, 1e-6, spans)
+        n = _stretches(s, k0, k1, u, w, -band, 1e-6, spans)
         for i in range(n):
             if (spans[i, 1] - spans[i, 0]) * long > band:
                 return False
@@ -286,16 +267,16 @@ def _inside(sa, a, sb, b, band):
 
 
 @kernel
-def _ways_in(sa, a, sb, b, band):
+def _ways_in(s, a, b, band):
     """Whether a corner of A lies inside B, and whether an edge of A goes in and out again."""
     corner, through = False, False
-    k0, k1 = sb.piece[b], sb.piece[b + 1]
+    k0, k1 = s.piece[b], s.piece[b + 1]
     spans = np.empty((k1 - k0 + 1, 2))
-    for e in range(sa.ee_at[a], sa.ee_at[a + 1]):
-        u = sa.ev[sa.ev_at[a] + sa.ee[e, 0]]
-        w = sa.ev[sa.ev_at[a] + sa.ee[e, 1]]
+    for e in range(s.ee_at[a], s.ee_at[a + 1]):
+        u = s.ev[s.ev_at[a] + s.ee[e, 0]]
+        w = s.ev[s.ev_at[a] + s.ee[e, 1]]
         long = np.sqrt((u[0] - w[0]) ** 2 + (u[1] - w[1]) ** 2 + (u[2] - w[2]) ** 2)
-        n = _stretches(sb, k0, k1, u, w, -band, 1e-6, spans)
+        n = _stretches(s, k0, k1, u, w, -band, 1e-6, spans)
         for i in range(n):
             if (spans[i, 1] - spans[i, 0]) * long <= band:
                 continue
@@ -312,17 +293,25 @@ def _ways_in(sa, a, sb, b, band):
 
 
 @kernel
-def _points(sa, a, sb, b, i, j, x, y, z, row):
-    """p1: where A reaches furthest into B against the way out; p2 the same for B."""
+def points(s, pairs, chosen, rows):
+    """p1: where A reaches furthest into B, against the way out; p2 the same for B."""
+    for r in chosen:
+        _points(s, pairs[r, 0], pairs[r, 1], rows[r])
+
+
+@kernel
+def _points(s, a, b, row):
+    i, j = int(row[PIECES]), int(row[PIECES + 1])
+    x, y, z = row[WAY], row[WAY + 1], row[WAY + 2]
     low, high = np.inf, -np.inf
-    ends = np.empty((2 * (sa.pe_at[i + 1] - sa.pe_at[i] + sb.pe_at[j + 1] - sb.pe_at[j]), 3))
+    ends = np.empty((2 * (s.pe_at[i + 1] - s.pe_at[i] + s.pe_at[j + 1] - s.pe_at[j]), 3))
     n = 0
     for side in range(2):
-        s, k, o, w = (sa, i, sb, j) if side == 0 else (sb, j, sa, i)
+        k, w = (i, j) if side == 0 else (j, i)
         for e in range(s.pe_at[k], s.pe_at[k + 1]):
             p = s.pv[s.pv_at[k] + s.pe[e, 0]]
             q = s.pv[s.pv_at[k] + s.pe[e, 1]]
-            t0, t1 = _clip(o, w, p, q, 1e-9, 1e-9)
+            t0, t1 = _clip(s, w, p, q, 1e-9, 1e-9)
             if t0 > t1:
                 continue
             for t in (t0, t1):
@@ -334,7 +323,7 @@ def _points(sa, a, sb, b, i, j, x, y, z, row):
                 n += 1
     near = 1e-6 + 1e-3 * (high - low)
     for side in range(2):
-        p = row[3 + 3 * side : 6 + 3 * side]
+        p = row[P1 + 3 * side : P2 + 3 * side]
         p[:] = 0.0
         seen = np.empty((n, 3))
         m = 0
@@ -358,8 +347,8 @@ def _points(sa, a, sb, b, i, j, x, y, z, row):
         for g in range(m):
             p += seen[g] / m
         if m == 0:
-            p[:] = 0.5 * (sa.pbox[i, :3] + sa.pbox[i, 3:])
+            p[:] = 0.5 * (s.pbox[i, :3] + s.pbox[i, 3:])
         if side == 0:
-            to_surface(sa, a, p)
+            to_surface(s, a, p)
         else:
-            to_surface(sb, b, p)
+            to_surface(s, b, p)

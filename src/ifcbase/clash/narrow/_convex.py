@@ -4,7 +4,8 @@ For pieces A and B the translations t of A that make them overlap are the convex
 B + (-A) (Minkowski). Its faces are the face normals of both and the cross products of those edges
 whose arcs meet on the sphere of normals (Gregorius, GDC 2013). The separation depth of two unions
 of pieces is the distance from the origin to the nearest point outside the union of those bodies,
-found by branch and bound over their faces, best first.
+which lies on one face of one body, or where two or three faces cross: all such places nearer than a
+known way out are tried in order of distance.
 """
 
 from __future__ import annotations
@@ -61,54 +62,50 @@ def _most(pv, lo, hi, x, y, z):
 
 
 @kernel
-def minkowski(sa, i, sb, j, margin, reach, keep, out, at):
-    """Faces (normal, offset) of B + (-A) nearer than reach, written to out from row at.
+def minkowski(s, i, j, margin, reach, keep, out, at):
+    """Faces (normal, offset, 1 if of real faces) of B + (-A) nearer than reach, to out from at.
 
     Returns the rows written and the least offset with its normal; rows is -1 when a face lies
     ``margin`` or more behind the origin (A and B are at least that far apart), -2 when out is
     full. Without ``keep`` only the nearest face is looked for.
     """
-    av0, av1 = sa.pv_at[i], sa.pv_at[i + 1]
-    bv0, bv1 = sb.pv_at[j], sb.pv_at[j + 1]
+    av0, av1 = s.pv_at[i], s.pv_at[i + 1]
+    bv0, bv1 = s.pv_at[j], s.pv_at[j + 1]
     best, bx, by, bz = np.inf, 0.0, 0.0, 0.0
     n = 0
     for side in range(2):
-        s = sb if side == 0 else sa
-        k = j if side == 0 else i
+        k, o0, o1 = (j, av0, av1) if side == 0 else (i, bv0, bv1)
         for p in range(s.pp_at[k], s.pp_at[k + 1]):
             x, y, z = s.pp[p, 0], s.pp[p, 1], s.pp[p, 2]
-            if side == 0:
-                h = s.pp[p, 3] - _least(sa.pv, av0, av1, x, y, z)
-            else:
-                h = s.pp[p, 3] - _least(sb.pv, bv0, bv1, x, y, z)
+            h = s.pp[p, 3] - _least(s.pv, o0, o1, x, y, z)
+            if side == 1:
                 x, y, z = -x, -y, -z
             if h <= -margin:
                 return -1, h, x, y, z
             if h < best:
                 best, bx, by, bz = h, x, y, z
-                if not keep:
-                    reach = min(reach, h)
             if keep and h < reach:
                 if at + n >= len(out):
                     return -2, best, bx, by, bz
-                out[at + n, 0], out[at + n, 1], out[at + n, 2], out[at + n, 3] = x, y, z, h
+                _put(out[at + n], x, y, z, h, s.pp[p, 4])
                 n += 1
-    ap0, bp0 = sa.pp_at[i], sb.pp_at[j]
+    ap0, bp0 = s.pp_at[i], s.pp_at[j]
     eps = 1e-10
-    for e in range(sa.pe_at[i], sa.pe_at[i + 1]):
-        e0, e1 = av0 + sa.pe[e, 0], av0 + sa.pe[e, 1]
-        p, q = ap0 + sa.pe[e, 2], ap0 + sa.pe[e, 3]
+    for e in range(s.pe_at[i], s.pe_at[i + 1]):
+        e0, e1 = av0 + s.pe[e, 0], av0 + s.pe[e, 1]
+        p, q = ap0 + s.pe[e, 2], ap0 + s.pe[e, 3]
+        outer_a = max(s.pp[p, 4], s.pp[q, 4])
         # Arc of -A's normals.
-        a0, a1, a2 = -sa.pp[p, 0], -sa.pp[p, 1], -sa.pp[p, 2]
-        b0, b1, b2 = -sa.pp[q, 0], -sa.pp[q, 1], -sa.pp[q, 2]
+        a0, a1, a2 = -s.pp[p, 0], -s.pp[p, 1], -s.pp[p, 2]
+        b0, b1, b2 = -s.pp[q, 0], -s.pp[q, 1], -s.pp[q, 2]
         m0, m1, m2 = a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0
-        u0 = sa.pv[e1, 0] - sa.pv[e0, 0]
-        u1 = sa.pv[e1, 1] - sa.pv[e0, 1]
-        u2 = sa.pv[e1, 2] - sa.pv[e0, 2]
-        for f in range(sb.pe_at[j], sb.pe_at[j + 1]):
-            p, q = bp0 + sb.pe[f, 2], bp0 + sb.pe[f, 3]
-            c0, c1, c2 = sb.pp[p, 0], sb.pp[p, 1], sb.pp[p, 2]
-            d0, d1, d2 = sb.pp[q, 0], sb.pp[q, 1], sb.pp[q, 2]
+        u0 = s.pv[e1, 0] - s.pv[e0, 0]
+        u1 = s.pv[e1, 1] - s.pv[e0, 1]
+        u2 = s.pv[e1, 2] - s.pv[e0, 2]
+        for f in range(s.pe_at[j], s.pe_at[j + 1]):
+            p, q = bp0 + s.pe[f, 2], bp0 + s.pe[f, 3]
+            c0, c1, c2 = s.pp[p, 0], s.pp[p, 1], s.pp[p, 2]
+            d0, d1, d2 = s.pp[q, 0], s.pp[q, 1], s.pp[q, 2]
             cm = c0 * m0 + c1 * m1 + c2 * m2
             dm = d0 * m0 + d1 * m1 + d2 * m2
             if cm * dm > eps:
@@ -118,96 +115,44 @@ def minkowski(sa, i, sb, j, margin, reach, keep, out, at):
             bk = b0 * k0 + b1 * k1 + b2 * k2
             if ak * bk > eps or cm * bk > eps:
                 continue
-            f0, f1 = bv0 + sb.pe[f, 0], bv0 + sb.pe[f, 1]
-            w0 = sb.pv[f1, 0] - sb.pv[f0, 0]
-            w1 = sb.pv[f1, 1] - sb.pv[f0, 1]
-            w2 = sb.pv[f1, 2] - sb.pv[f0, 2]
+            f0, f1 = bv0 + s.pe[f, 0], bv0 + s.pe[f, 1]
+            w0 = s.pv[f1, 0] - s.pv[f0, 0]
+            w1 = s.pv[f1, 1] - s.pv[f0, 1]
+            w2 = s.pv[f1, 2] - s.pv[f0, 2]
             x, y, z = u1 * w2 - u2 * w1, u2 * w0 - u0 * w2, u0 * w1 - u1 * w0
             length = np.sqrt(x * x + y * y + z * z)
-            if length * length <= 1e-16 * (u0 * u0 + u1 * u1 + u2 * u2) * (
-                w0 * w0 + w1 * w1 + w2 * w2
-            ):
+            uu = u0 * u0 + u1 * u1 + u2 * u2
+            ww = w0 * w0 + w1 * w1 + w2 * w2
+            if length * length <= 1e-16 * uu * ww:
                 continue
             if x * (c0 + d0) + y * (c1 + d1) + z * (c2 + d2) < 0.0:
                 length = -length
             x, y, z = x / length, y / length, z / length
             h = (
-                x * (sb.pv[f0, 0] - sa.pv[e0, 0])
-                + y * (sb.pv[f0, 1] - sa.pv[e0, 1])
-                + z * (sb.pv[f0, 2] - sa.pv[e0, 2])
+                x * (s.pv[f0, 0] - s.pv[e0, 0])
+                + y * (s.pv[f0, 1] - s.pv[e0, 1])
+                + z * (s.pv[f0, 2] - s.pv[e0, 2])
             )
-            if h >= reach:
+            if h >= (reach if keep else best):
                 continue
             # Edges on the rim of the test may not be a face: take the true support.
-            h = _most(sb.pv, bv0, bv1, x, y, z) - _least(sa.pv, av0, av1, x, y, z)
+            h = _most(s.pv, bv0, bv1, x, y, z) - _least(s.pv, av0, av1, x, y, z)
             if h <= -margin:
                 return -1, h, x, y, z
-            if h >= reach:
-                continue
             if h < best:
                 best, bx, by, bz = h, x, y, z
-                if not keep:
-                    reach = h
-            if keep:
+            if keep and h < reach:
                 if at + n >= len(out):
                     return -2, best, bx, by, bz
-                out[at + n, 0], out[at + n, 1], out[at + n, 2], out[at + n, 3] = x, y, z, h
+                outer_b = max(s.pp[p, 4], s.pp[q, 4])
+                _put(out[at + n], x, y, z, h, min(outer_a, outer_b))
                 n += 1
     return n, best, bx, by, bz
 
 
 @kernel
-def shortest(hs, rows, m, slack):
-    """The shortest t with n . t >= h - slack for m rows of hs, the last of them active.
-
-    Returns |t| (inf if there is none) and t. At most three rows can be active in space, so all
-    choices are tried; the shortest that satisfies the others is the answer.
-    """
-    new = rows[m - 1]
-    best, bx, by, bz = np.inf, 0.0, 0.0, 0.0
-    nx, ny, nz, h = hs[new, 0], hs[new, 1], hs[new, 2], hs[new, 3] - slack
-    for i in range(-1, m - 1):
-        for j in range(-1, i if i >= 0 else 0):
-            if i < 0:
-                x, y, z = nx * h, ny * h, nz * h
-            else:
-                a = hs[rows[i]]
-                ha = a[3] - slack
-                c = nx * a[0] + ny * a[1] + nz * a[2]
-                if j < 0:
-                    det = 1.0 - c * c
-                    if det < 1e-12:
-                        continue
-                    l1, l2 = (h - c * ha) / det, (ha - c * h) / det
-                    x, y, z = l1 * nx + l2 * a[0], l1 * ny + l2 * a[1], l1 * nz + l2 * a[2]
-                else:
-                    b = hs[rows[j]]
-                    hb = b[3] - slack
-                    p0, p1, p2 = (
-                        a[1] * b[2] - a[2] * b[1],
-                        a[2] * b[0] - a[0] * b[2],
-                        a[0] * b[1] - a[1] * b[0],
-                    )
-                    det = nx * p0 + ny * p1 + nz * p2
-                    if abs(det) < 1e-9:
-                        continue
-                    q0, q1, q2 = b[1] * nz - b[2] * ny, b[2] * nx - b[0] * nz, b[0] * ny - b[1] * nx
-                    r0, r1, r2 = ny * a[2] - nz * a[1], nz * a[0] - nx * a[2], nx * a[1] - ny * a[0]
-                    x = (h * p0 + ha * q0 + hb * r0) / det
-                    y = (h * p1 + ha * q1 + hb * r1) / det
-                    z = (h * p2 + ha * q2 + hb * r2) / det
-            d = np.sqrt(x * x + y * y + z * z)
-            if d >= best:
-                continue
-            fits = True
-            for k in range(m):
-                r = hs[rows[k]]
-                if r[0] * x + r[1] * y + r[2] * z < r[3] - slack - 1e-9:
-                    fits = False
-                    break
-            if fits:
-                best, bx, by, bz = d, x, y, z
-    return best, bx, by, bz
+def _put(row, x, y, z, h, real):
+    row[0], row[1], row[2], row[3], row[4] = x, y, z, h, real
 
 
 @kernel
@@ -248,79 +193,132 @@ def exit_along(hs, start, count, x, y, z, slack, limit):
     return np.inf, -1
 
 
-DEPTH = 10
-NODES = 4000
+#: Different faces of which triples are tried; with more the depth is a bound.
+FACES = 140
+#: Places that may be tried.
+PLACES = 60_000
 
 
 @kernel
-def way_out(hs, start, count, slack, bound, work):
-    """Shortest t outside all bodies: branch and bound.
+def way_out(hs, start, count, slack, bound, out):
+    """Shortest t outside all bodies, if shorter than bound.
 
-    bound: a length already known to suffice (inf if none). Returns (|t|, t, proven, rows, m):
-    |t| is inf when nothing shorter than bound was found. Rows are measured with ``slack`` taken
-    off, the answer is given for the full bodies.
+    The nearest point outside a union of bodies is the least point common to the outer sides of
+    the one, two or three faces it lies on; faces between pieces of one element bound nothing.
+    ``slack`` is taken off every face while looking. The answer, written to out (4: |t|, t), is
+    for the full bodies. Returns True if found and True if nothing was left untried.
     """
-    node_t = np.empty((NODES, 3))
-    node_d = np.empty(NODES)
-    node_m = np.zeros(NODES, np.int64)
-    node_r = np.empty((NODES, DEPTH), np.int64)
-    n = 1
-    node_t[0] = 0.0
-    node_d[0] = 0.0
-    trial = np.empty(DEPTH, np.int64)
-    proven = True
-    spent = 0
-    while True:
-        at, low = -1, bound
-        for k in range(n):
-            if node_d[k] < low:
-                at, low = k, node_d[k]
-        if at < 0:
-            return np.inf, 0.0, 0.0, 0.0, proven, trial, 0
-        x, y, z = node_t[at, 0], node_t[at, 1], node_t[at, 2]
-        m = node_m[at]
-        who, _d = deepest(hs, start, count, x, y, z, slack)
-        spent += start[count] // 2 + 1
-        if who < 0:
-            trial[:m] = node_r[at, :m]
-            return low, x, y, z, proven, trial, m
-        node_d[at] = np.inf  # expanded: its place may be used again
-        if m >= DEPTH or spent > work:
-            proven = False
-            if spent > work:
-                return np.inf, 0.0, 0.0, 0.0, False, trial, 0
-            continue
-        trial[:m] = node_r[at, :m]
-        free = at
-        for r in range(start[who], start[who + 1]):
-            if hs[r, 3] - slack >= bound:
-                continue
-            trial[m] = r
-            d, tx, ty, tz = shortest(hs, trial, m + 1, slack)
+    # Different real faces, nearest first.
+    rows = np.empty(start[count], np.int64)
+    m = 0
+    for r in range(start[count]):
+        if hs[r, 4] > 0.0 and slack < hs[r, 3] < bound + slack:
+            rows[m] = r
+            m += 1
+    rows = rows[:m]
+    offsets = np.empty(m)
+    for k in range(m):
+        offsets[k] = hs[rows[k], 3]
+    order = np.argsort(offsets)
+    face = np.empty((m, 4))
+    n = 0
+    for k in order:
+        r = hs[rows[k]]
+        known = False
+        g = n - 1
+        while g >= 0 and r[3] - face[g, 3] < 1e-7:
+            if r[0] * face[g, 0] + r[1] * face[g, 1] + r[2] * face[g, 2] > 1.0 - 1e-10:
+                known = True
+                break
+            g -= 1
+        if not known:
+            face[n] = r[:4]
+            n += 1
+    # Places: least points of one, two or three faces, by distance.
+    place = np.empty((PLACES, 4))
+    who = np.empty((PLACES, 3), np.int64)
+    c = 0
+    complete = n <= FACES
+    for i in range(n):
+        hi = face[i, 3] - slack
+        c = _place(place, who, c, hi, hi * face[i, 0], hi * face[i, 1], hi * face[i, 2], i, -1, -1)
+    for i in range(n):
+        for j in range(i):
+            d, x, y, z = _least_two(face[i], face[j], slack)
             if d >= bound:
                 continue
-            double = False
-            for k in range(n):
-                if abs(node_d[k] - d) < 1e-12 and node_m[k] == m + 1:
-                    shared = 0
-                    for g in range(m + 1):
-                        for w in range(m + 1):
-                            if node_r[k, w] == trial[g]:
-                                shared += 1
-                                break
-                    if shared == m + 1:
-                        double = True
-                        break
-            if double:
+            c = _place(place, who, c, d, x, y, z, i, j, -1)
+            if i >= FACES:
                 continue
-            if free < 0:
-                if n >= NODES:
-                    proven = False
-                    continue
-                free = n
-                n += 1
-            node_d[free] = d
-            node_t[free, 0], node_t[free, 1], node_t[free, 2] = tx, ty, tz
-            node_m[free] = m + 1
-            node_r[free, : m + 1] = trial[: m + 1]
-            free = -1
+            for k in range(j):
+                d3, x, y, z = _least_three(face[i], face[j], face[k], slack)
+                if d3 < bound:
+                    c = _place(place, who, c, d3, x, y, z, i, j, k)
+    if c >= PLACES:
+        complete = False
+    for p in np.argsort(place[:c, 0]):
+        if place[p, 0] >= bound:
+            break
+        inside, _d = deepest(hs, start, count, place[p, 1], place[p, 2], place[p, 3], slack)
+        if inside >= 0:
+            continue
+        out[0], out[1], out[2], out[3] = place[p]
+        i, j, k = who[p]
+        if k >= 0:
+            d, x, y, z = _least_three(face[i], face[j], face[k], 0.0)
+        elif j >= 0:
+            d, x, y, z = _least_two(face[i], face[j], 0.0)
+        else:
+            d = face[i, 3]
+            x, y, z = d * face[i, 0], d * face[i, 1], d * face[i, 2]
+        if d < np.inf:
+            out[0], out[1], out[2], out[3] = d, x, y, z
+        return True, complete
+    return False, complete
+
+
+@kernel
+def _place(place, who, c, d, x, y, z, i, j, k):
+    if c < len(place):
+        place[c, 0], place[c, 1], place[c, 2], place[c, 3] = d, x, y, z
+        who[c, 0], who[c, 1], who[c, 2] = i, j, k
+        c += 1
+    return c
+
+
+@kernel
+def _least_two(a, b, slack):
+    """Least point beyond two planes that needs both of them; inf if it does not."""
+    ha, hb = a[3] - slack, b[3] - slack
+    c = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    det = 1.0 - c * c
+    if det < 1e-12:
+        return np.inf, 0.0, 0.0, 0.0
+    p, q = (ha - c * hb) / det, (hb - c * ha) / det
+    if p <= 0.0 or q <= 0.0:
+        return np.inf, 0.0, 0.0, 0.0
+    x, y, z = p * a[0] + q * b[0], p * a[1] + q * b[1], p * a[2] + q * b[2]
+    return np.sqrt(x * x + y * y + z * z), x, y, z
+
+
+@kernel
+def _least_three(a, b, c, slack):
+    """Least point beyond three planes that needs all of them; inf if it does not."""
+    bc0, bc1, bc2 = b[1] * c[2] - b[2] * c[1], b[2] * c[0] - b[0] * c[2], b[0] * c[1] - b[1] * c[0]
+    det = a[0] * bc0 + a[1] * bc1 + a[2] * bc2
+    if abs(det) < 1e-6:
+        return np.inf, 0.0, 0.0, 0.0
+    ca0, ca1, ca2 = c[1] * a[2] - c[2] * a[1], c[2] * a[0] - c[0] * a[2], c[0] * a[1] - c[1] * a[0]
+    ab0, ab1, ab2 = a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+    ha, hb, hc = a[3] - slack, b[3] - slack, c[3] - slack
+    x = (ha * bc0 + hb * ca0 + hc * ab0) / det
+    y = (ha * bc1 + hb * ca1 + hc * ab1) / det
+    z = (ha * bc2 + hb * ca2 + hc * ab2) / det
+    # t is a positive combination of the three normals, or fewer planes would do.
+    if (x * bc0 + y * bc1 + z * bc2) / det <= 0.0:
+        return np.inf, 0.0, 0.0, 0.0
+    if (x * ca0 + y * ca1 + z * ca2) / det <= 0.0:
+        return np.inf, 0.0, 0.0, 0.0
+    if (x * ab0 + y * ab1 + z * ab2) / det <= 0.0:
+        return np.inf, 0.0, 0.0, 0.0
+    return np.sqrt(x * x + y * y + z * z), x, y, z

@@ -170,11 +170,11 @@ def _near_triangles(s, i, other, limit2):
 
 
 @kernel
-def distance(sa, i, sb, j, limit, points):
+def distance(s, i, j, limit, points):
     """Distance of the surfaces if not above limit, else inf; both points to ``points`` (6)."""
     limit2 = limit * limit
-    ta, ba, ga = _near_triangles(sa, i, sb.box[j], limit2)
-    tb, bb, gb = _near_triangles(sb, j, sa.box[i], limit2)
+    ta, ba, ga = _near_triangles(s, i, s.box[j], limit2)
+    tb, bb, gb = _near_triangles(s, j, s.box[i], limit2)
     best = limit2 * (1.0 + 1e-12) + 1e-24
     found = False
     out = np.empty(6)

@@ -89,6 +89,51 @@ def twins(f, nv):
 
 
 @kernel
+def tidy(v0, f0):
+    """Vertices, faces, twins of a mesh, welded only as far as closing it takes; and if it closed.
+
+    A mesh that is closed as it comes is left alone: welding would join thin sheets of it.
+    """
+    v = v0.copy()
+    f = clean_faces(f0, np.arange(len(v0)))
+    twin, paired = twins(f, len(v))
+    for tol in (WELD, 1e-7):
+        if paired:
+            break
+        new, v = weld(v0, tol)
+        f = clean_faces(f0, new)
+        twin, paired = twins(f, len(v))
+    if not paired:
+        new, v = weld(v0, WELD)
+        f = clean_faces(f0, new)
+        twin, paired = twins(f, len(v))
+    return v, f, twin, paired
+
+
+@kernel
+def adopt_slivers(v, f, twin, of):
+    """Give faces without a plane the plane of the neighbour over their longest edge."""
+    for _ in range(3):
+        left = False
+        for i in range(len(f)):
+            if of[i] >= 0:
+                continue
+            longest = -1.0
+            for k in range(3):
+                t = twin[3 * i + k]
+                if t < 0 or of[t // 3] < 0:
+                    continue
+                a, b = f[i, k], f[i, (k + 1) % 3]
+                d = (v[a, 0] - v[b, 0]) ** 2 + (v[a, 1] - v[b, 1]) ** 2 + (v[a, 2] - v[b, 2]) ** 2
+                if d > longest:
+                    longest = d
+                    of[i] = of[t // 3]
+            left = left or of[i] < 0
+        if not left:
+            break
+
+
+@kernel
 def orient(f, twin):
     """Turn faces so that neighbours run against each other.
 

@@ -13,14 +13,13 @@ import numpy as np
 from ifcbase.clash.narrow._kernel import kernel
 from ifcbase.clash.narrow._mesh import (
     WELD,
-    clean_faces,
+    adopt_slivers,
     component_volumes,
     flip_component,
     height,
     orient,
     planes,
-    twins,
-    weld,
+    tidy,
     winding,
 )
 
@@ -83,11 +82,9 @@ def prepare(vertices, faces, vo, fo, chosen, as_surface):
 def _element(v0, f0, as_surface, pends, pv, pp, pe, ev, ee, at):
     if len(f0) == 0:
         return EMPTY
-    new, v = weld(v0, WELD)
-    f = clean_faces(f0, new)
+    v, f, twin, paired = tidy(v0, f0)
     if len(f) == 0:
         return EMPTY
-    twin, paired = twins(f, len(v))
     comp, ncomp, agree = orient(f, twin)
     solid = paired and agree and not as_surface
     cavity = False
@@ -99,6 +96,7 @@ def _element(v0, f0, as_surface, pends, pv, pp, pe, ev, ee, at):
         if solid:
             cavity = _outward(v, f, twin, comp, ncomp, vol)
     of, pl, pcomp, parea = planes(v, f, comp, WELD)
+    adopt_slivers(v, f, twin, of)
     _features(v, f, twin, of, ev, ee, at)
     if not solid:
         _flat_pieces(v, f, twin, of, pl, pends, pv, pp, pe, at)
@@ -198,18 +196,35 @@ def _component(v, f, twin, comp, c, of, pl, pcomp, parea, vol, pends, pv, pp, pe
             p, q = of[i], of[j]
             if p < 0 or q < 0 or p == q:
                 continue
-            if (
-                height(pl[p], v[f[j, (t % 3 + 2) % 3]]) > WELD
-                and height(pl[q], v[f[i, (k + 2) % 3]]) > WELD
-            ):
+            # The larger face's plane is the better known one.
+            if parea[p] >= parea[q]:
+                rise = height(pl[p], v[f[j, (t % 3 + 2) % 3]])
+            else:
+                rise = height(pl[q], v[f[i, (k + 2) % 3]])
+            if rise > WELD:
                 reflex = True
                 break
         if reflex:
             break
-    if not reflex and corners - edges + nf == 2:
+    if not reflex and corners - edges + nf == 2 and _bulges(v, seen, c, pl, pcomp, parea):
         _convex_piece(v, f, twin, comp, c, of, pl, pcomp, seen, pends, pv, pp, pe, at)
         return True
     return _swept(v, f, twin, comp, c, of, pl, pcomp, parea, vol, pends, pv, pp, pe, at)
+
+
+@kernel
+def _bulges(v, seen, c, pl, pcomp, parea):
+    """True if no vertex rises above a face of some size: fine hollows hide from the edge test."""
+    total = 0.0
+    for p in range(len(pl)):
+        if pcomp[p] == c:
+            total += parea[p]
+    for p in range(len(pl)):
+        if pcomp[p] == c and parea[p] > 0.01 * total:
+            for i in range(len(v)):
+                if seen[i] and height(pl[p], v[i]) > 5.0 * WELD:
+                    return False
+    return True
 
 
 @kernel

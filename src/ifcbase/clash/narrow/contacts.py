@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from ifcbase.clash.narrow import _contact, enclosed
 from ifcbase.clash.narrow._sweep import boxes_meet
-from ifcbase.clash.narrow.kinds import APART, BOUND, CLEARANCE, TOUCHING
-from ifcbase.clash.narrow.solids import EMPTY, GENERAL, Solids, build
+from ifcbase.clash.narrow.kinds import APART, BOUND, CLEARANCE, COLLISION, EXACT, TOUCHING
+from ifcbase.clash.narrow.solids import EMPTY, GENERAL, Solids, build, join
 from ifcbase.clash.request import Mode
 from ifcbase.errors import RequestInvalid
 from ifcbase.ifc.meshset import MeshSet
@@ -22,6 +22,9 @@ from ifcbase.ifc.meshset import MeshSet
 CONTACT_BAND = 1e-4
 #: Changes whenever the same meshes could be given another kind or distance.
 MEASURE_VERSION = 1
+
+#: Pairs a thread takes at a time.
+PORTION = 128
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float64]
@@ -91,14 +94,15 @@ def detect_pairs(
     reach = clearance if mode is Mode.CLEARANCE else 0.0
     pairs = boxes_meet(a.aabb(), other.aabb(), max(reach, band), same)
     pairs = _without(pairs, skip, len(other), same)
-    used_a, sa = _solids(a, solids_a, pairs, [0, 1] if same else [0])
-    used_b, sb = (used_a, sa) if same else _solids(other, solids_b, pairs, [1])
-    local = np.stack([used_a[pairs[:, 0]], used_b[pairs[:, 1]]], axis=1).astype(np.int32)
-    rows = _run(sa, sb, local, band, reach, threads)
-    undecided = enclosed.complete(sa, sb, local, rows)
-    return _select(
-        mode, tolerance, clearance, allow_touching, band, pairs, local, rows, sa, sb, undecided
-    )
+    solids, local = _prepare(a, other, same, solids_a, solids_b, pairs)
+    turned = _second_first(solids, local)
+    local[turned] = local[turned][:, ::-1]
+    rows = _measure(solids, local, band, reach, threads)
+    undecided = enclosed.complete(solids, local, rows)
+    rows[turned, 3:9] = rows[turned][:, [6, 7, 8, 3, 4, 5]]
+    chosen = _chosen(mode, tolerance, clearance, allow_touching, band, rows)
+    undecided += _doubtful(solids, local, rows)
+    return _contacts(pairs, rows, chosen, undecided)
 
 
 def _check_lengths(**lengths: float) -> None:
@@ -119,107 +123,139 @@ def _without(pairs: IntArray, skip: IntArray | None, n: int, same: bool) -> IntA
     return pairs[~np.isin(keys, skip[:, 0] * n + skip[:, 1])]
 
 
-def _solids(
-    meshes: MeshSet, ready: Solids | None, pairs: IntArray, columns: Sequence[int]
-) -> tuple[npt.NDArray[np.int64], Solids]:
-    """Solids of the elements that occur in pairs, and where each element is among them."""
+def _prepare(
+    a: MeshSet,
+    b: MeshSet,
+    same: bool,
+    solids_a: Solids | None,
+    solids_b: Solids | None,
+    pairs: IntArray,
+) -> tuple[Solids, IntArray]:
+    """Solids of the elements that occur in pairs, of both sides in one, and pairs among them."""
+    if same:
+        solids, where = _side(a, solids_a, np.unique(pairs))
+        return solids, where[pairs]
+    left, where_a = _side(a, solids_a, np.unique(pairs[:, 0]))
+    right, where_b = _side(b, solids_b, np.unique(pairs[:, 1]))
+    local = np.stack([where_a[pairs[:, 0]], where_b[pairs[:, 1]] + len(left)], axis=1)
+    return join(left, right), local.astype(np.int32)
+
+
+def _side(meshes: MeshSet, ready: Solids | None, used: IntArray) -> tuple[Solids, IntArray]:
+    """Solids of the used elements (or of all, when ready), and where each element is in them."""
     if ready is not None:
-        return np.arange(len(meshes)), ready
-    used = np.unique(pairs[:, list(columns)])
-    where = np.full(len(meshes), -1, np.int64)
-    where[used] = np.arange(len(used))
-    return where, build(meshes.take(used))
+        return ready, np.arange(len(meshes), dtype=np.int32)
+    where = np.full(len(meshes), -1, np.int32)
+    where[used] = np.arange(len(used), dtype=np.int32)
+    return build(meshes.take(used)), where
 
 
-def _run(
-    sa: Solids, sb: Solids, pairs: IntArray, band: float, reach: float, threads: int | None
+def _second_first(s: Solids, pairs: IntArray) -> npt.NDArray[np.bool_]:
+    """Pairs to compute the other way round, so that swapping the sides changes nothing."""
+    p = s.pieces
+    n = len(s)
+    keys = np.zeros((n, 4))
+    keys[:, 0] = np.diff(p.v_at)
+    filled = np.flatnonzero(keys[:, 0])
+    if len(filled):
+        keys[filled, 1:] = np.add.reduceat(p.vertices, p.v_at[filled], axis=0)
+    place = np.empty(n, np.int64)
+    place[np.lexsort(keys.T[::-1])] = np.arange(n)
+    turned: npt.NDArray[np.bool_] = place[pairs[:, 0]] > place[pairs[:, 1]]
+    return turned
+
+
+def _measure(
+    s: Solids, pairs: IntArray, band: float, reach: float, threads: int | None
 ) -> FloatArray:
-    """The kernel over all pairs; work is dealt in many portions because pairs differ widely."""
+    """All stages over all pairs."""
     rows = np.zeros((len(pairs), _contact.COLUMNS))
-    threads = threads or os.process_cpu_count() if hasattr(os, "process_cpu_count") else threads
-    threads = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
-    portion = 256
-    begins = range(0, len(pairs), portion)
+    p = s.pieces
+    workers = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
 
-    def work(begin: int) -> None:
-        end = min(begin + portion, len(pairs))
-        _contact.detect(sa.pieces, sb.pieces, pairs, begin, end, band, reach, rows)
+    def over(chosen: npt.NDArray[np.int64], stage: Callable[[npt.NDArray[np.int64]], None]) -> None:
+        # Many portions, because pairs differ widely; the first one loads or compiles the kernel.
+        portions = [chosen[k : k + PORTION] for k in range(0, len(chosen), PORTION)]
+        if portions:
+            stage(portions[0])
+        if workers == 1 or len(portions) < 3:
+            for portion in portions[1:]:
+                stage(portion)
+        else:
+            with ThreadPoolExecutor(workers) as pool:
+                list(pool.map(stage, portions[1:]))
 
-    if threads == 1 or len(begins) < 2:
-        for begin in begins:
-            work(begin)
-    else:
-        work(0)  # loads or compiles the kernel once, before the threads want it
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, begins[1:]))
+    everything = np.arange(len(pairs))
+    over(everything, lambda k: _contact.overlaps(p, pairs, k, band, rows))
+    kind = rows[:, 0]
+    apart = kind != COLLISION if reach > band else kind == TOUCHING
+    over(np.flatnonzero(apart), lambda k: _contact.gaps(p, pairs, k, band, reach, rows))
+    overlapping = np.flatnonzero(rows[:, 0] == COLLISION)
+    united = overlapping[rows[overlapping, 1] != EXACT]
+    over(united, lambda k: _contact.depths(p, pairs, k, band, rows))
+    over(overlapping, lambda k: _contact.kinds(p, pairs, k, band, rows))
+    over(overlapping, lambda k: _contact.points(p, pairs, k, rows))
     return rows
 
 
-def _select(
+def _chosen(
     mode: Mode,
     tolerance: float,
     clearance: float,
     allow_touching: bool,
     band: float,
-    pairs: IntArray,
-    local: IntArray,
     rows: FloatArray,
-    sa: Solids,
-    sb: Solids,
+) -> npt.NDArray[np.bool_]:
+    """Rows that the mode reports."""
+    kind, distance = rows[:, 0], rows[:, 2]
+    touching, gap = kind == TOUCHING, kind == CLEARANCE
+    overlapping = ~touching & ~gap & (kind != APART)
+    if mode is Mode.INTERSECTION:
+        return overlapping & (distance > max(tolerance, band))
+    if mode is Mode.COLLISION:
+        return overlapping | touching if allow_touching else overlapping
+    return overlapping | ((touching | gap) & (distance < clearance))
+
+
+def _contacts(
+    pairs: IntArray,
+    rows: FloatArray,
+    chosen: npt.NDArray[np.bool_],
     undecided: list[tuple[int, str]],
 ) -> PairContacts:
-    kind = rows[:, 0].astype(np.uint8)
-    depth = rows[:, 2]
-    touching = kind == TOUCHING
-    apart = (kind == APART) | (kind == CLEARANCE)
-    overlapping = ~touching & ~apart
-    if mode is Mode.INTERSECTION:
-        chosen = overlapping & (depth > max(tolerance, band))
-    elif mode is Mode.COLLISION:
-        chosen = overlapping | touching if allow_touching else overlapping
-    else:
-        chosen = overlapping | ((touching | (kind == CLEARANCE)) & (depth < clearance))
-    lost = np.flatnonzero(np.isnan(rows).any(axis=1)).tolist()
-    undecided = undecided + [(k, "the computation failed numerically") for k in lost]
-    notes = [Undecided(int(pairs[k, 0]), int(pairs[k, 1]), why) for k, why in undecided]
-    notes += _doubtful(pairs, local, overlapping, rows, sa, sb)
     k = np.flatnonzero(chosen)
+    notes = [Undecided(int(pairs[i, 0]), int(pairs[i, 1]), why) for i, why in undecided]
     return PairContacts(
         a=pairs[k, 0].astype(np.int32),
         b=pairs[k, 1].astype(np.int32),
-        kind=kind[k],
-        distance=np.maximum(depth[k], 0.0),
+        kind=rows[k, 0].astype(np.uint8),
+        distance=rows[k, 2],
         measured=rows[k, 1].astype(np.uint8),
-        p1=rows[k, 3:6].copy(),
-        p2=rows[k, 6:9].copy(),
-        at_least=rows[k, 9].copy(),
+        p1=rows[k, 3:6],
+        p2=rows[k, 6:9],
+        at_least=rows[k, 9],
         candidates=len(pairs),
-        touching=int(touching.sum()),
-        undecided=sorted(notes, key=lambda u: (u.a, u.b)),
+        touching=int((rows[:, 0] == TOUCHING).sum()),
+        undecided=sorted(notes, key=lambda u: (u.a, u.b, u.reason)),
     )
 
 
-def _doubtful(
-    pairs: IntArray,
-    local: IntArray,
-    overlapping: npt.NDArray[np.bool_],
-    rows: FloatArray,
-    sa: Solids,
-    sb: Solids,
-) -> list[Undecided]:
-    """Pairs of elements without usable pieces, and overlaps that rest on an approximation."""
-    notes = []
-    for column, side in ((0, sa), (1, sb)):
-        lost = np.isin(side.pieces.state[local[:, column]], (EMPTY, GENERAL))
-        for k in np.flatnonzero(lost).tolist():
-            why = side.approximate.get(int(local[k, column]), "the element has no usable mesh")
-            notes.append(Undecided(int(pairs[k, 0]), int(pairs[k, 1]), why))
-        if side.approximate:
-            rough = np.isin(local[:, column], np.array(list(side.approximate)))
-            rows[rough & overlapping, 1] = BOUND
-            for k in np.flatnonzero(rough & overlapping & ~lost).tolist():
-                why = side.approximate[int(local[k, column])]
-                notes.append(Undecided(int(pairs[k, 0]), int(pairs[k, 1]), why))
+def _doubtful(s: Solids, pairs: IntArray, rows: FloatArray) -> list[tuple[int, str]]:
+    """Pairs that could not be computed, and overlaps that rest on an approximated element."""
+    notes = [
+        (k, "the computation failed numerically")
+        for k in np.flatnonzero(np.isnan(rows).any(axis=1)).tolist()
+    ]
+    lost = np.isin(s.pieces.state[pairs], (EMPTY, GENERAL))
+    for k in np.flatnonzero(lost.any(axis=1)).tolist():
+        e = int(pairs[k][lost[k]][0])
+        notes.append((k, s.approximate.get(e, "the element has no usable mesh")))
+    if s.approximate:
+        rough = np.isin(pairs, np.array(list(s.approximate)))
+        overlapping = ~np.isin(rows[:, 0], (APART, TOUCHING, CLEARANCE))
+        for k in np.flatnonzero(rough.any(axis=1) & overlapping & ~lost.any(axis=1)).tolist():
+            rows[k, 1] = BOUND
+            notes.append((k, s.approximate[int(pairs[k][rough[k]][0])]))
     return notes
 
 
@@ -227,7 +263,7 @@ def warm_up() -> None:
     """Compile the kernels into numba's cache (or load them); run it when installing."""
     v = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=np.float64)
     f = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]], dtype=np.int32)
-    tetrahedra = MeshSet.from_meshes([(v, f), (v + 0.1, f), (v + [3, 0, 0], f)])
+    tetrahedra = MeshSet.from_meshes([(v, f), (v + 0.1, f), (v + np.array([3.0, 0.0, 0.0]), f)])
     detect_pairs(tetrahedra, mode=Mode.CLEARANCE, clearance=3.0)
 
 

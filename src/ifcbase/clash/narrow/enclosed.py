@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from ifcbase.clash.narrow._distance import to_surface
 from ifcbase.clash.narrow._mesh import winding
 from ifcbase.clash.narrow.kinds import APART, BOUND, CLEARANCE, CONTAINED
 from ifcbase.clash.narrow.solids import OPEN, Solids
@@ -18,28 +19,35 @@ INSIDE, UNSURE = 0.75, 0.25
 
 
 def complete(
-    sa: Solids, sb: Solids, pairs: npt.NDArray[np.int32], rows: npt.NDArray[np.float64]
+    s: Solids, pairs: npt.NDArray[np.int32], rows: npt.NDArray[np.float64]
 ) -> list[tuple[int, str]]:
     """Mark pairs apart by their surfaces where one is inside an open mesh; return the unsure."""
     unsure: list[tuple[int, str]] = []
-    if not ((sa.pieces.state == OPEN).any() or (sb.pieces.state == OPEN).any()):
+    is_open = s.pieces.state == OPEN
+    if not is_open.any():
         return unsure
     apart = np.isin(rows[:, 0], (APART, CLEARANCE))
-    for outer, inner, o, i in ((sa, sb, 0, 1), (sb, sa, 1, 0)):
-        wrap = outer.pieces.box[pairs[:, o]]
-        held = inner.pieces.box[pairs[:, i]]
+    for o, i in ((0, 1), (1, 0)):
+        wrap, held = s.pieces.box[pairs[:, o]], s.pieces.box[pairs[:, i]]
         nested = (wrap[:, :3] <= held[:, :3]).all(axis=1) & (wrap[:, 3:] >= held[:, 3:]).all(axis=1)
-        for k in np.flatnonzero(apart & nested & (outer.pieces.state[pairs[:, o]] == OPEN)):
-            p = _a_point(inner, int(pairs[k, i]))
-            v, f = _mesh(outer, int(pairs[k, o]))
-            turns = abs(winding(p, v, f, np.zeros(0, np.int64), -1))
+        for k in np.flatnonzero(apart & nested & is_open[pairs[:, o]]).tolist():
+            outer, inner = int(pairs[k, o]), int(pairs[k, i])
+            p = _a_point(s, inner)
+            turns = abs(winding(p, *_mesh(s, outer), np.zeros(0, np.int64), -1))
             if turns > INSIDE:
                 rows[k, 0], rows[k, 1] = CONTAINED, BOUND
-                rows[k, 2] = _way_out(outer.pieces.box[pairs[k, o]], inner.pieces.box[pairs[k, i]])
-                rows[k, 3:6] = rows[k, 6:9] = p
+                rows[k, 2] = _way_out(s.pieces.box[outer], s.pieces.box[inner])
+                rows[k, 3 + 3 * i : 6 + 3 * i] = p
+                rows[k, 3 + 3 * o : 6 + 3 * o] = _on_surface(s, outer, p)
             elif turns > UNSURE:
-                unsure.append((int(k), f"an open mesh may enclose the other (winding {turns:.2f})"))
+                unsure.append((k, f"an open mesh may enclose the other (winding {turns:.2f})"))
     return unsure
+
+
+def _on_surface(s: Solids, e: int, p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    q = p.copy()
+    to_surface(s.pieces, e, q)
+    return q
 
 
 def _mesh(s: Solids, e: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:

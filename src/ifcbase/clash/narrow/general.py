@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.clash.narrow._convex import Pieces
-from ifcbase.clash.narrow._mesh import WELD, clean_faces, orient, planes, twins, weld
+from ifcbase.clash.narrow._mesh import WELD, adopt_slivers, orient, planes, tidy
 from ifcbase.clash.narrow._pieces import GENERAL, OPEN, SOLID, prepare
 from ifcbase.ifc.meshset import MeshSet
 
@@ -22,6 +22,9 @@ ROUNDS = 40
 PARTS = 160
 #: Parts smaller than this (cubic metres) are crumbs of the splitting.
 CRUMB = 1e-12
+
+#: A hollow of this rise (metres) across an edge is worth a cut.
+REFLEX = 1e-6
 
 NO_MANIFOLD = "its mesh is no manifold: treated as a surface"
 HULLS = "too intricate: some parts taken as their convex hulls"
@@ -78,9 +81,7 @@ def fill(
 
 def manifold_of(v: npt.NDArray[np.float64], f: npt.NDArray[np.int32]) -> manifold3d.Manifold | None:
     """The welded mesh as a manifold facing outward, or None if it is not one."""
-    new, kept = weld(np.ascontiguousarray(v), WELD)
-    faces = clean_faces(f, new)
-    twin, paired = twins(faces, len(kept))
+    kept, faces, twin, paired = tidy(np.ascontiguousarray(v), f)
     if not paired:
         return None
     orient(faces, twin)
@@ -127,13 +128,12 @@ def _states(parts: list[Mesh]) -> npt.NDArray[np.uint8]:
 def _split(part: Mesh) -> list[Mesh] | None:
     """Two or more parts, cut along the plane that the longest reflex edges lie on."""
     v, f0 = part
-    new, kept = weld(v, WELD)
-    f = clean_faces(f0, new)
-    twin, paired = twins(f, len(kept))
+    kept, f, twin, paired = tidy(v, f0)
     if not paired:
         return None
     comp = np.zeros(len(f), np.int64)
-    of, pl, _, _ = planes(kept, f, comp, WELD)
+    of, pl, _, area = planes(kept, f, comp, WELD)
+    adopt_slivers(kept, f, twin, of)
     h = np.arange(3 * len(f))
     first = (twin > h) & (of[h // 3] >= 0) & (of[np.maximum(twin, 0) // 3] >= 0)
     first &= of[h // 3] != of[np.maximum(twin, 0) // 3]
@@ -142,22 +142,31 @@ def _split(part: Mesh) -> list[Mesh] | None:
     p, q = of[h // 3], of[t // 3]
     tip_t = kept[f[t // 3, (t % 3 + 2) % 3]]
     tip_h = kept[f[h // 3, (h % 3 + 2) % 3]]
-    above = (np.einsum("ij,ij->i", pl[p, :3], tip_t) - pl[p, 3] > WELD) & (
-        np.einsum("ij,ij->i", pl[q, :3], tip_h) - pl[q, 3] > WELD
+    larger = area[p] >= area[q]
+    rise = np.where(
+        larger,
+        np.einsum("ij,ij->i", pl[p, :3], tip_t) - pl[p, 3],
+        np.einsum("ij,ij->i", pl[q, :3], tip_h) - pl[q, 3],
     )
-    if not above.any():
+    reflex = rise > REFLEX
+    if not reflex.any():
         return None
-    h, p, q = h[above], p[above], q[above]
-    edge = kept[f[h // 3, (h % 3 + 1) % 3]] - kept[f[h // 3, h % 3]]
-    length = np.linalg.norm(edge, axis=1)
+    h, p, q = h[reflex], p[reflex], q[reflex]
+    start = kept[f[h // 3, h % 3]]
+    length = np.linalg.norm(kept[f[h // 3, (h % 3 + 1) % 3]] - start, axis=1)
     score = np.bincount(p, length, len(pl)) + np.bincount(q, length, len(pl))
+    best = np.argsort(-score)[:6]
+    cuts = [(pl[k, :3], float(pl[k, 3])) for k in best.tolist() if score[k] > 0]
+    # Where the faces themselves only shave: between them, through the edge.
+    for k in np.argsort(-length)[:6].tolist():
+        between = pl[p[k], :3] - pl[q[k], :3]
+        between = between / np.linalg.norm(between)
+        cuts.append((between, float(between @ start[k])))
     solid = _manifold(kept, f)
     if solid is None:
         return None
-    for k in np.argsort(-score)[:3]:
-        if score[k] <= 0:
-            break
-        halves = solid.split_by_plane(tuple(pl[k, :3]), float(pl[k, 3]))
+    for normal, offset in cuts:
+        halves = solid.split_by_plane(tuple(normal), offset)
         bodies = [b for half in halves for b in _bodies(half)]
         if len(bodies) >= 2:
             return bodies

@@ -69,6 +69,18 @@ def build(meshes: MeshSet) -> Solids:
     return Solids(pieces._replace(pbox=_boxes(pieces.pv, pieces.pv_at)), approximate)
 
 
+def join(a: Solids, b: Solids) -> Solids:
+    """All elements of a, then all of b."""
+    p, q = a.pieces, b.pieces
+    offsets = ("piece", "pv_at", "pp_at", "pe_at", "ev_at", "ee_at", "v_at", "f_at")
+    fields = {}
+    for name in Pieces._fields:
+        x, y = getattr(p, name), getattr(q, name)
+        fields[name] = np.concatenate([x, y[1:] + x[-1]] if name in offsets else [x, y])
+    moved = {len(a) + e: why for e, why in b.approximate.items()}
+    return Solids(Pieces(**fields), a.approximate | moved)
+
+
 def _join(ends: list[npt.NDArray[np.int64]], width: int) -> npt.NDArray[np.int64]:
     """Row ends of several chunks as ends in their concatenation."""
     base = np.zeros(width, np.int64)
