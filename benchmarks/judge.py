@@ -151,9 +151,8 @@ def solid_of(v: Floats, f: npt.NDArray[np.int32], origin: Floats) -> manifold3d.
         if solid.status() != manifold3d.Error.NoError:
             return None
         if solid.volume() > 0:
-            bodies = solid.decompose()
-            # Bodies turned inside out are bodies too, unless they hollow another one.
-            return solid if all(b.volume() > 0 for b in bodies) or len(bodies) == 1 else solid
+            # A body turned inside out or folded flat is beyond this judge.
+            return solid if all(b.volume() > 1e-9 for b in solid.decompose()) else None
     return None
 
 
@@ -177,7 +176,10 @@ def thickness_of(overlap: manifold3d.Manifold) -> float:
         n = _normals(part)
         if len(n):
             reach = _vertices(part) @ n.T
-            best = max(best, float((reach.max(axis=0) - reach.min(axis=0)).min()))
+            width = float((reach.max(axis=0) - reach.min(axis=0)).min())
+            # The normals of a sliver are noise. Steinhagen bounds the width of a convex body by
+            # 2 sqrt(3) times its inradius, which is at most 3 volumes per surface.
+            best = max(best, min(width, 10.4 * part.volume() / part.surface_area()))
     return best
 
 
@@ -218,16 +220,15 @@ def judge(a: MeshSet, b: MeshSet, *, depths: bool = True) -> list[Judged]:
     """Every pair whose boxes meet."""
     boxes_a, boxes_b = a.aabb(), b.aabb()
     out = []
-    cache: dict[tuple[str, int, float, float, float], manifold3d.Manifold | None] = {}
+    cache: dict[tuple[str, int], manifold3d.Manifold | None] = {}
     for i in range(len(a)):
         meet = (boxes_a[i, :3] <= boxes_b[:, 3:]).all(1) & (boxes_a[i, 3:] >= boxes_b[:, :3]).all(1)
         origin = np.zeros(3)
-        solid_a = None
         for j in np.flatnonzero(meet).tolist():
             for name, meshes, k in (("a", a, i), ("b", b, j)):
-                if (name, k, 0, 0, 0) not in cache:
-                    cache[name, k, 0, 0, 0] = solid_of(*meshes.mesh(k), origin)
-            solid_a, solid_b = cache["a", i, 0, 0, 0], cache["b", j, 0, 0, 0]
+                if (name, k) not in cache:
+                    cache[name, k] = solid_of(*meshes.mesh(k), origin)
+            solid_a, solid_b = cache["a", i], cache["b", j]
             if solid_a is None or solid_b is None:
                 out.append(Judged(i, j, 0.0, 0.0, reason="an element is no closed manifold"))
                 continue
@@ -236,7 +237,7 @@ def judge(a: MeshSet, b: MeshSet, *, depths: bool = True) -> list[Judged]:
                 out.append(Judged(i, j, 0.0, 0.0))
                 continue
             thick = thickness_of(overlap)
-            depth = separation_depth(solid_a, solid_b) if depths and thick > THICK else None
+            depth = separation_depth(solid_a, solid_b) if depths and thick > 1e-4 else None
             out.append(Judged(i, j, thick, float(overlap.volume()), depth))
     return out
 
@@ -266,7 +267,9 @@ def compare(truth: list[Judged], contacts: PairContacts) -> Verdict:
                     result.depths_right += 1
                 else:
                     result.wrong_depths.append((pair.a, pair.b, depth, pair.depth))
-        elif depth is not None and depth > THICK:
+        elif (
+            depth is not None and depth > THICK and max(pair.depth or 0.0, pair.thickness) <= THICK
+        ):
             result.invented.append((pair.a, pair.b, depth))
         elif depth is not None and pair.thickness <= 0.0:
             result.touching_reported.append((pair.a, pair.b, depth))

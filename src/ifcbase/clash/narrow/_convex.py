@@ -196,7 +196,7 @@ def exit_along(hs, start, count, x, y, z, slack, limit):
 #: Different faces of which triples are tried; with more the depth is a bound.
 FACES = 140
 #: Places that may be tried.
-PLACES = 60_000
+PLACES = 40_000
 
 
 @kernel
@@ -234,47 +234,88 @@ def way_out(hs, start, count, slack, bound, out):
         if not known:
             face[n] = r[:4]
             n += 1
-    # Places: least points of one, two or three faces, by distance.
+    complete = n <= FACES
+    found, hint = False, 0
+    f0, f1, f2 = -1, -1, -1
+    # One face, then two, then three: each round only looks for something shorter.
+    for i in range(n):
+        h = face[i, 3] - slack
+        if h >= bound:
+            break
+        hint = _blocked(
+            hs, start, count, h * face[i, 0], h * face[i, 1], h * face[i, 2], slack, hint
+        )
+        if hint < 0:
+            bound, found, f0 = h, True, i
+            break
     place = np.empty((PLACES, 4))
     who = np.empty((PLACES, 3), np.int64)
-    c = 0
-    complete = n <= FACES
-    for i in range(n):
-        hi = face[i, 3] - slack
-        c = _place(place, who, c, hi, hi * face[i, 0], hi * face[i, 1], hi * face[i, 2], i, -1, -1)
-    for i in range(n):
-        for j in range(i):
-            d, x, y, z = _least_two(face[i], face[j], slack)
-            if d >= bound:
-                continue
-            c = _place(place, who, c, d, x, y, z, i, j, -1)
-            if i >= FACES:
-                continue
-            for k in range(j):
-                d3, x, y, z = _least_three(face[i], face[j], face[k], slack)
-                if d3 < bound:
-                    c = _place(place, who, c, d3, x, y, z, i, j, k)
-    if c >= PLACES:
-        complete = False
-    for p in np.argsort(place[:c, 0]):
-        if place[p, 0] >= bound:
-            break
-        inside, _d = deepest(hs, start, count, place[p, 1], place[p, 2], place[p, 3], slack)
-        if inside >= 0:
-            continue
-        out[0], out[1], out[2], out[3] = place[p]
-        i, j, k = who[p]
-        if k >= 0:
-            d, x, y, z = _least_three(face[i], face[j], face[k], 0.0)
-        elif j >= 0:
-            d, x, y, z = _least_two(face[i], face[j], 0.0)
-        else:
-            d = face[i, 3]
-            x, y, z = d * face[i, 0], d * face[i, 1], d * face[i, 2]
-        if d < np.inf:
-            out[0], out[1], out[2], out[3] = d, x, y, z
-        return True, complete
-    return False, complete
+    for round_ in range(2):
+        c = 0
+        for i in range(n):
+            if face[i, 3] - slack >= bound:
+                break
+            for j in range(i):
+                d, x, y, z = _least_two(face[i], face[j], slack)
+                if round_ == 0:
+                    if d < bound:
+                        c = _place(place, who, c, d, x, y, z, i, j, -1)
+                    continue
+                if i >= FACES:
+                    break
+                if (
+                    1.0
+                    - (face[i, 0] * face[j, 0] + face[i, 1] * face[j, 1] + face[i, 2] * face[j, 2])
+                    ** 2
+                    < 1e-12
+                ):
+                    continue
+                for k in range(j):
+                    d, x, y, z = _least_three(face[i], face[j], face[k], slack)
+                    if d < bound:
+                        c = _place(place, who, c, d, x, y, z, i, j, k)
+        if c >= PLACES:
+            complete = False
+        hint = 0
+        for p in np.argsort(place[:c, 0]):
+            hint = _blocked(
+                hs, start, count, place[p, 1], place[p, 2], place[p, 3], slack, max(hint, 0)
+            )
+            if hint < 0:
+                bound, found = place[p, 0], True
+                f0, f1, f2 = who[p, 0], who[p, 1], who[p, 2]
+                break
+    if not found:
+        return False, complete
+    if f1 < 0:
+        d = face[f0, 3]
+        x, y, z = d * face[f0, 0], d * face[f0, 1], d * face[f0, 2]
+    elif f2 < 0:
+        d, x, y, z = _least_two(face[f0], face[f1], 0.0)
+    else:
+        d, x, y, z = _least_three(face[f0], face[f1], face[f2], 0.0)
+    if d == np.inf:  # only with the slack taken off are all of them needed
+        d = face[f0, 3]
+        x, y, z = d * face[f0, 0], d * face[f0, 1], d * face[f0, 2]
+    out[0], out[1], out[2], out[3] = d, x, y, z
+    return True, complete
+
+
+@kernel
+def _blocked(hs, start, count, x, y, z, slack, hint):
+    """A body that t lies in, tried from hint on (neighbouring places share it); -1 if none."""
+    for g in range(count):
+        k = hint + g
+        if k >= count:
+            k -= count
+        inside = True
+        for r in range(start[k], start[k + 1]):
+            if hs[r, 3] - slack - (hs[r, 0] * x + hs[r, 1] * y + hs[r, 2] * z) <= 1e-8:
+                inside = False
+                break
+        if inside:
+            return k
+    return -1
 
 
 @kernel

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from ifcbase.clash.narrow import _contact, enclosed
 from ifcbase.clash.narrow._sweep import boxes_meet
-from ifcbase.clash.narrow.kinds import APART, BOUND, CLEARANCE, COLLISION, EXACT, TOUCHING
+from ifcbase.clash.narrow.booleans import Booleans
+from ifcbase.clash.narrow.kinds import APART, BOUND, CLEARANCE, COLLISION, TOUCHING
 from ifcbase.clash.narrow.solids import EMPTY, GENERAL, Solids, build, join
 from ifcbase.clash.request import Mode
 from ifcbase.errors import RequestInvalid
@@ -187,14 +188,17 @@ def _measure(
 
     everything = np.arange(len(pairs))
     over(everything, lambda k: _contact.overlaps(p, pairs, k, band, rows))
+    if s.approximate:
+        Booleans(s).settle(pairs, band, rows)
     kind = rows[:, 0]
     apart = kind != COLLISION if reach > band else kind == TOUCHING
     over(np.flatnonzero(apart), lambda k: _contact.gaps(p, pairs, k, band, reach, rows))
     overlapping = np.flatnonzero(rows[:, 0] == COLLISION)
-    united = overlapping[rows[overlapping, 1] != EXACT]
+    united = overlapping[rows[overlapping, 1] == 0]
     over(united, lambda k: _contact.depths(p, pairs, k, band, rows))
     over(overlapping, lambda k: _contact.kinds(p, pairs, k, band, rows))
-    over(overlapping, lambda k: _contact.points(p, pairs, k, rows))
+    pointed = overlapping[rows[overlapping, _contact.PIECES] >= 0]
+    over(pointed, lambda k: _contact.points(p, pairs, k, rows))
     return rows
 
 

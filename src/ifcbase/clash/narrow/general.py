@@ -17,9 +17,9 @@ from ifcbase.clash.narrow._pieces import GENERAL, OPEN, SOLID, prepare
 from ifcbase.ifc.meshset import MeshSet
 
 #: Rounds of splitting; every round splits each unfinished part once.
-ROUNDS = 40
+ROUNDS = 24
 #: Parts of one element after which the rest is taken as hulls.
-PARTS = 160
+PARTS = 48
 #: Parts smaller than this (cubic metres) are crumbs of the splitting.
 CRUMB = 1e-12
 
@@ -41,9 +41,16 @@ def fill(
     done: list[tuple[int, Mesh]] = []
     approximate: dict[int, str] = {}
     origins: dict[int, npt.NDArray[np.float64]] = {}
+    twin_of: dict[int, int] = {}
+    seen: dict[bytes, int] = {}
     for e in waiting.tolist():
         v, f = meshes.mesh(e)
         origins[e] = v[0].copy()
+        # The same shape at another place is cut once.
+        shape = np.round((v - v[0]) * 1e6).astype(np.int64).tobytes() + f.tobytes()
+        if seen.setdefault(shape, e) != e:
+            twin_of[e] = seen[shape]
+            continue
         solid = manifold_of(v - v[0], f)
         if solid is None:
             approximate[e] = NO_MANIFOLD
@@ -76,6 +83,10 @@ def fill(
             fresh += split
             fresh_owner += [e] * len(split)
         parts, owner = fresh, fresh_owner
+    for e, like in twin_of.items():
+        done += [(e, part) for owner_, part in done if owner_ == like]
+        if like in approximate:
+            approximate[e] = approximate[like]
     return _merge(pieces, meshes, waiting, done, approximate, origins), approximate
 
 
