@@ -141,7 +141,7 @@ def _union_depth(s, a, b, band, hs, row):
     # A length that suffices: straight ways out across the nearest faces.
     bound, ux, uy, uz, face = np.inf, 0.0, 0.0, 0.0, -1
     order = np.argsort(-tight[:count, 3])
-    for g in range(min(count, 24)):
+    for g in range(min(count, 8)):
         k = order[g]
         if tight[k, 3] <= band:
             break
@@ -150,7 +150,8 @@ def _union_depth(s, a, b, band, hs, row):
         if t < bound:
             bound, ux, uy, uz, face = t, x, y, z, f
     out = np.zeros(4)
-    found, complete = way_out(hs, start, count, band, min(bound, reach), out)
+    low = tight[order[0], 3]
+    found, complete = way_out(hs, start, count, band, low, min(bound, reach), out)
     if not found:
         if face < 0:
             row[MEASURED], row[DISTANCE] = BOUND, reach

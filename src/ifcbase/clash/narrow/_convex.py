@@ -156,28 +156,11 @@ def _put(row, x, y, z, h, real):
 
 
 @kernel
-def deepest(hs, start, count, x, y, z, slack):
-    """The body t = (x, y, z) lies in deepest, with that depth; -1 if it is in none."""
-    best, who = 1e-8, -1
-    for k in range(count):
-        low = np.inf
-        for r in range(start[k], start[k + 1]):
-            d = hs[r, 3] - slack - (hs[r, 0] * x + hs[r, 1] * y + hs[r, 2] * z)
-            if d < low:
-                low = d
-                if low <= best:
-                    break
-        if low > best:
-            best, who = low, k
-    return who, best
-
-
-@kernel
 def exit_along(hs, start, count, x, y, z, slack, limit):
     """How far to go along a unit direction until outside all bodies; and the last face crossed."""
-    t, last = 0.0, -1
+    t, last, who = 0.0, -1, 0
     for _ in range(4 * count + 4):
-        who, _d = deepest(hs, start, count, t * x, t * y, t * z, slack)
+        who = _blocked(hs, start, count, t * x, t * y, t * z, slack, max(who, 0))
         if who < 0:
             return t, last
         leave, face = np.inf, -1
@@ -194,18 +177,22 @@ def exit_along(hs, start, count, x, y, z, slack, limit):
 
 
 #: Different faces of which triples are tried; with more the depth is a bound.
-FACES = 140
+FACES = 40
+#: Different faces of which pairs are tried.
+PAIRED = 160
+#: Bodies that may be looked at while trying places.
+WORK = 1_000_000
 #: Places that may be tried.
-PLACES = 40_000
+PLACES = 20_000
 
 
 @kernel
-def way_out(hs, start, count, slack, bound, out):
+def way_out(hs, start, count, slack, low, bound, out):
     """Shortest t outside all bodies, if shorter than bound.
 
     The nearest point outside a union of bodies is the least point common to the outer sides of
     the one, two or three faces it lies on; faces between pieces of one element bound nothing.
-    ``slack`` is taken off every face while looking. The answer, written to out (4: |t|, t), is
+    No point nearer than ``low`` is outside. ``slack`` is taken off every face while looking. The answer, written to out (4: |t|, t), is
     for the full bodies. Returns True if found and True if nothing was left untried.
     """
     # Different real faces, nearest first.
@@ -234,16 +221,19 @@ def way_out(hs, start, count, slack, bound, out):
         if not known:
             face[n] = r[:4]
             n += 1
+    least = low - slack - 1e-9
     complete = n <= FACES
-    found, hint = False, 0
+    found, hint, spent = False, 0, 0
     f0, f1, f2 = -1, -1, -1
     # One face, then two, then three: each round only looks for something shorter.
     for i in range(n):
         h = face[i, 3] - slack
         if h >= bound:
             break
+        if h < least:
+            continue
         hint = _blocked(
-            hs, start, count, h * face[i, 0], h * face[i, 1], h * face[i, 2], slack, hint
+            hs, start, count, h * face[i, 0], h * face[i, 1], h * face[i, 2], slack, max(hint, 0)
         )
         if hint < 0:
             bound, found, f0 = h, True, i
@@ -252,13 +242,13 @@ def way_out(hs, start, count, slack, bound, out):
     who = np.empty((PLACES, 3), np.int64)
     for round_ in range(2):
         c = 0
-        for i in range(n):
+        for i in range(min(n, PAIRED)):
             if face[i, 3] - slack >= bound:
                 break
             for j in range(i):
                 d, x, y, z = _least_two(face[i], face[j], slack)
                 if round_ == 0:
-                    if d < bound:
+                    if least <= d < bound:
                         c = _place(place, who, c, d, x, y, z, i, j, -1)
                     continue
                 if i >= FACES:
@@ -272,12 +262,16 @@ def way_out(hs, start, count, slack, bound, out):
                     continue
                 for k in range(j):
                     d, x, y, z = _least_three(face[i], face[j], face[k], slack)
-                    if d < bound:
+                    if least <= d < bound:
                         c = _place(place, who, c, d, x, y, z, i, j, k)
         if c >= PLACES:
             complete = False
         hint = 0
         for p in np.argsort(place[:c, 0]):
+            spent += count
+            if spent > WORK:
+                complete = False
+                break
             hint = _blocked(
                 hs, start, count, place[p, 1], place[p, 2], place[p, 3], slack, max(hint, 0)
             )
