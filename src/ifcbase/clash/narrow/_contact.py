@@ -11,6 +11,8 @@ from ifcbase.clash.narrow._convex import exit_along, minkowski, way_out
 from ifcbase.clash.narrow._distance import distance, to_surface
 from ifcbase.clash.narrow._kernel import kernel
 from ifcbase.clash.narrow._pieces import SOLID
+from ifcbase.clash.narrow._small import ascending, put
+from ifcbase.clash.narrow._sweep import near
 from ifcbase.clash.narrow.kinds import (
     BOUND,
     CLEARANCE,
@@ -48,10 +50,10 @@ def overlaps(s, pairs, chosen, band, rows):
         row = rows[r]
         depth = -np.inf
         for i in range(s.piece[a], s.piece[a + 1]):
-            if not _meet(s.pbox[i], s.box[b], band):
+            if not near(s.pbox[i], s.box[b], band):
                 continue
             for j in range(s.piece[b], s.piece[b + 1]):
-                if not _meet(s.pbox[i], s.pbox[j], band):
+                if not near(s.pbox[i], s.pbox[j], band):
                     continue
                 n, h, x, y, z = minkowski(s, i, j, band, np.inf, False, none, 0)
                 if n >= 0 and h > depth:
@@ -82,7 +84,7 @@ def gaps(s, pairs, chosen, band, reach, rows):
         else:
             continue
         row[MEASURED], row[DISTANCE], row[AT_LEAST] = EXACT, gap, 0.0
-        row[P1 : P2 + 3] = points
+        put(row[P1 : P2 + 3], points, 6)
 
 
 @kernel
@@ -91,14 +93,6 @@ def depths(s, pairs, chosen, band, rows):
     hs = np.empty((4096, 5))
     for r in chosen:
         hs = _union_depth(s, pairs[r, 0], pairs[r, 1], band, hs, rows[r])
-
-
-@kernel
-def _meet(p, q, margin):
-    for x in range(3):
-        if p[x] > q[x + 3] + margin or q[x] > p[x + 3] + margin:
-            return False
-    return True
 
 
 @kernel
@@ -117,10 +111,10 @@ def _union_depth(s, a, b, band, hs, row):
         count, at, full = 0, 0, False
         start[0] = 0
         for i in range(s.piece[a], s.piece[a + 1]):
-            if full or not _meet(s.pbox[i], s.box[b], reach):
+            if full or not near(s.pbox[i], s.box[b], reach):
                 continue
             for j in range(s.piece[b], s.piece[b + 1]):
-                if not _meet(s.pbox[i], s.pbox[j], reach):
+                if not near(s.pbox[i], s.pbox[j], reach):
                     continue
                 n, h, x, y, z = minkowski(s, i, j, reach, reach, True, hs, at)
                 if n == -2:
@@ -140,7 +134,10 @@ def _union_depth(s, a, b, band, hs, row):
         hs = np.empty((4 * len(hs), 5))
     # A length that suffices: straight ways out across the nearest faces.
     bound, ux, uy, uz, face = np.inf, 0.0, 0.0, 0.0, -1
-    order = np.argsort(-tight[:count, 3])
+    less = np.empty(count)
+    for k in range(count):
+        less[k] = -tight[k, 3]
+    order = ascending(less, count)
     for g in range(min(count, 8)):
         k = order[g]
         if tight[k, 3] <= band:
@@ -322,15 +319,16 @@ def _points(s, a, b, row):
                 d = x * ends[n, 0] + y * ends[n, 1] + z * ends[n, 2]
                 low, high = min(low, d), max(high, d)
                 n += 1
-    near = 1e-6 + 1e-3 * (high - low)
+    rim = 1e-6 + 1e-3 * (high - low)
     for side in range(2):
         p = row[P1 + 3 * side : P2 + 3 * side]
-        p[:] = 0.0
+        for c in range(3):
+            p[c] = 0.0
         seen = np.empty((n, 3))
         m = 0
         for k in range(n):
             d = x * ends[k, 0] + y * ends[k, 1] + z * ends[k, 2]
-            if (d - low if side == 0 else high - d) > near:
+            if (d - low if side == 0 else high - d) > rim:
                 continue
             fresh = True
             for g in range(m):
@@ -343,12 +341,14 @@ def _points(s, a, b, row):
                     fresh = False
                     break
             if fresh:
-                seen[m] = ends[k]
+                put(seen[m], ends[k], 3)
                 m += 1
         for g in range(m):
-            p += seen[g] / m
+            for c in range(3):
+                p[c] += seen[g, c] / m
         if m == 0:
-            p[:] = 0.5 * (s.pbox[i, :3] + s.pbox[i, 3:])
+            for c in range(3):
+                p[c] = 0.5 * (s.pbox[i, c] + s.pbox[i, c + 3])
         if side == 0:
             to_surface(s, a, p)
         else:

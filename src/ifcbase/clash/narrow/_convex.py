@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.clash.narrow._kernel import kernel
+from ifcbase.clash.narrow._small import ascending, put
 
 
 class Pieces(NamedTuple):
@@ -206,7 +207,7 @@ def way_out(hs, start, count, slack, low, bound, out):
     offsets = np.empty(m)
     for k in range(m):
         offsets[k] = hs[rows[k], 3]
-    order = np.argsort(offsets)
+    order = ascending(offsets, m)
     face = np.empty((m, 4))
     n = 0
     for k in order:
@@ -219,10 +220,10 @@ def way_out(hs, start, count, slack, low, bound, out):
                 break
             g -= 1
         if not known:
-            face[n] = r[:4]
+            put(face[n], r, 4)
             n += 1
     least = low - slack - 1e-9
-    complete = n <= FACES
+    complete = True
     found, hint, spent = False, 0, 0
     f0, f1, f2 = -1, -1, -1
     # One face, then two, then three: each round only looks for something shorter.
@@ -242,8 +243,12 @@ def way_out(hs, start, count, slack, low, bound, out):
     who = np.empty((PLACES, 3), np.int64)
     for round_ in range(2):
         c = 0
-        for i in range(min(n, PAIRED)):
+        most = PAIRED if round_ == 0 else FACES
+        for i in range(n):
             if face[i, 3] - slack >= bound:
+                break
+            if i >= most:
+                complete = False  # faces nearer than the way out known remain untried
                 break
             for j in range(i):
                 d, x, y, z = _least_two(face[i], face[j], slack)
@@ -267,7 +272,10 @@ def way_out(hs, start, count, slack, low, bound, out):
         if c >= PLACES:
             complete = False
         hint = 0
-        for p in np.argsort(place[:c, 0]):
+        far = np.empty(c)
+        for p in range(c):
+            far[p] = place[p, 0]
+        for p in ascending(far, c):
             spent += count
             if spent > WORK:
                 complete = False

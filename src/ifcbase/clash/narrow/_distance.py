@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ifcbase.clash.narrow._kernel import kernel
+from ifcbase.clash.narrow._small import ascending, put
 
 
 @kernel
@@ -118,25 +119,25 @@ def _triangles(ta, tb, best, points, out):
             d = _segments(ta[k], ta[(k + 1) % 3], tb[w], tb[(w + 1) % 3], out)
             if d < best:
                 best = d
-                points[:] = out
+                put(points, out, 6)
     for k in range(3):
         d = point_triangle(ta[k], tb[0], tb[1], tb[2], out)
         if d < best:
             best = d
-            points[:3] = ta[k]
-            points[3:] = out[:3]
+            for x in range(3):
+                points[x], points[3 + x] = ta[k, x], out[x]
         d = point_triangle(tb[k], ta[0], ta[1], ta[2], out)
         if d < best:
             best = d
-            points[:3] = out[:3]
-            points[3:] = tb[k]
+            for x in range(3):
+                points[x], points[3 + x] = out[x], tb[k, x]
     if best > 0.0:
         for k in range(3):
             if _crosses(ta[k], ta[(k + 1) % 3], tb[0], tb[1], tb[2], out) or _crosses(
                 tb[k], tb[(k + 1) % 3], ta[0], ta[1], ta[2], out
             ):
-                points[:3] = out[:3]
-                points[3:] = out[:3]
+                for x in range(3):
+                    points[x], points[3 + x] = out[x], out[x]
                 return 0.0
     return best
 
@@ -154,7 +155,7 @@ def _gap2(a, b):
 
 @kernel
 def _near_triangles(s, i, other, limit2):
-    """Triangles (k, 3, 3) of element i and their boxes, nearest to the box ``other`` first."""
+    """Triangles of element i, their boxes, how far from the box ``other``, and that order."""
     v = s.vertices[s.v_at[i] : s.v_at[i + 1]]
     f = s.faces[s.f_at[i] : s.f_at[i + 1]]
     tri = np.empty((len(f), 3, 3))
@@ -169,25 +170,24 @@ def _near_triangles(s, i, other, limit2):
         gap[n] = _gap2(box[n], other)
         if gap[n] <= limit2:
             for c in range(3):
-                tri[n, c] = v[f[k, c]]
+                put(tri[n, c], v[f[k, c]], 3)
             n += 1
-    order = np.argsort(gap[:n])
-    return tri[order], box[order], gap[order]
+    return tri, box, gap, ascending(gap, n)
 
 
 @kernel
 def distance(s, i, j, limit, points):
     """Distance of the surfaces if not above limit, else inf; both points to ``points`` (6)."""
     limit2 = limit * limit
-    ta, ba, ga = _near_triangles(s, i, s.box[j], limit2)
-    tb, bb, gb = _near_triangles(s, j, s.box[i], limit2)
+    ta, ba, ga, oa = _near_triangles(s, i, s.box[j], limit2)
+    tb, bb, gb, ob = _near_triangles(s, j, s.box[i], limit2)
     best = limit2 * (1.0 + 1e-12) + 1e-24
     found = False
     out = np.empty(6)
-    for k in range(len(ta)):
+    for k in oa:
         if ga[k] >= best:
             break
-        for w in range(len(tb)):
+        for w in ob:
             if gb[w] >= best:
                 break
             if _gap2(ba[k], bb[w]) >= best:

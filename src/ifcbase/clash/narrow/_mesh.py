@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ifcbase.clash.narrow._kernel import kernel
+from ifcbase.clash.narrow._small import ascending, put
 
 #: Vertices nearer than this (metres) are one vertex; faces off their plane by less are in it.
 WELD = 1e-5
@@ -20,8 +21,10 @@ def weld(v, tol):
     """Index of the first vertex at the same place, for every vertex; and the kept vertices."""
     n = len(v)
     # A skew sorting direction: building meshes have many vertices with equal x, y or z.
-    key = v[:, 0] * 0.5773 + v[:, 1] * 0.3217 + v[:, 2] * 0.7504
-    order = np.argsort(key)
+    key = np.empty(n)
+    for i in range(n):
+        key[i] = v[i, 0] * 0.5773 + v[i, 1] * 0.3217 + v[i, 2] * 0.7504
+    order = ascending(key, n)
     new = np.empty(n, np.int64)
     kept = np.empty((n, 3))
     kept_key = np.empty(n)
@@ -38,7 +41,7 @@ def weld(v, tol):
                 break
             j -= 1
         if found < 0:
-            kept[count] = v[i]
+            put(kept[count], v[i], 3)
             kept_key[count] = key[i]
             found = count
             count += 1
@@ -66,12 +69,12 @@ def twins(f, nv):
     Only edges of exactly two faces are paired. ``same`` marks pairs that run the same way.
     """
     m = 3 * len(f)
-    key = np.empty(m, np.int64)
+    key = np.empty(m)  # exact: numbers below 2 ** 53
     for i in range(len(f)):
         for k in range(3):
             a, b = f[i, k], f[i, (k + 1) % 3]
             key[3 * i + k] = min(a, b) * nv + max(a, b)
-    order = np.argsort(key)
+    order = ascending(key, m)
     twin = np.full(m, -1, np.int64)
     paired = True
     i = 0
@@ -89,13 +92,21 @@ def twins(f, nv):
 
 
 @kernel
+def _counting(n):
+    out = np.empty(n, np.int64)
+    for i in range(n):
+        out[i] = i
+    return out
+
+
+@kernel
 def tidy(v0, f0):
     """Vertices, faces, twins of a mesh, welded only as far as closing it takes; and if it closed.
 
     A mesh that is closed as it comes is left alone: welding would join thin sheets of it.
     """
     v = v0.copy()
-    f = clean_faces(f0, np.arange(len(v0)))
+    f = clean_faces(f0, _counting(len(v0)))
     twin, paired = twins(f, len(v))
     for tol in (WELD, 1e-7):
         if paired:
@@ -195,13 +206,14 @@ def flip_component(f, twin, comp, c):
 def component_volumes(v, f, comp, ncomp):
     """Signed volume of each component."""
     vol = np.zeros(ncomp)
-    o = v[0]
+    ox, oy, oz = v[0, 0], v[0, 1], v[0, 2]
     for i in range(len(f)):
-        a, b, c = v[f[i, 0]] - o, v[f[i, 1]] - o, v[f[i, 2]] - o
+        a, b, c = v[f[i, 0]], v[f[i, 1]], v[f[i, 2]]
+        ax, ay, az = a[0] - ox, a[1] - oy, a[2] - oz
+        bx, by, bz = b[0] - ox, b[1] - oy, b[2] - oz
+        cx, cy, cz = c[0] - ox, c[1] - oy, c[2] - oz
         vol[comp[i]] += (
-            a[0] * (b[1] * c[2] - b[2] * c[1])
-            - a[1] * (b[0] * c[2] - b[2] * c[0])
-            + a[2] * (b[0] * c[1] - b[1] * c[0])
+            ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx)
         ) / 6.0
     return vol
 
@@ -256,7 +268,11 @@ def planes(v, f, comp, tol):
             continue
         normal[i, 0], normal[i, 1], normal[i, 2] = nx / length, ny / length, nz / length
         area[i] = 0.5 * length
-    order = np.argsort(-area)
+    for i in range(m):
+        area[i] = -area[i]
+    order = ascending(area, m)
+    for i in range(m):
+        area[i] = -area[i]
     of = np.full(m, -1, np.int64)
     pl = np.empty((m, 4))
     pcomp = np.empty(m, np.int64)
@@ -283,7 +299,7 @@ def planes(v, f, comp, tol):
                 break
         if of[i] < 0:
             w = v[f[i, 0]]
-            pl[n, :3] = normal[i]
+            put(pl[n], normal[i], 3)
             pl[n, 3] = normal[i, 0] * w[0] + normal[i, 1] * w[1] + normal[i, 2] * w[2]
             pcomp[n] = comp[i]
             parea[n] = area[i]

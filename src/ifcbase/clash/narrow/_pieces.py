@@ -22,6 +22,7 @@ from ifcbase.clash.narrow._mesh import (
     tidy,
     winding,
 )
+from ifcbase.clash.narrow._small import ascending, cross, dot, put
 
 EMPTY, SOLID, GENERAL, OPEN = 0, 1, 2, 3
 
@@ -50,7 +51,7 @@ def prepare(vertices, faces, vo, fo, chosen, as_surface):
     at = np.zeros(6, np.int64)  # pieces, vertices, planes, edges, feature vertices, edges
     for i in range(n):
         e = chosen[i]
-        before = at.copy()
+        b0, b1, b2, b3 = at[0], at[1], at[2], at[3]
         state[i] = _element(
             vertices[vo[e] : vo[e + 1]],
             faces[fo[e] : fo[e + 1]],
@@ -64,7 +65,7 @@ def prepare(vertices, faces, vo, fo, chosen, as_surface):
             at,
         )
         if state[i] == GENERAL:
-            at[:4] = before[:4]
+            at[0], at[1], at[2], at[3] = b0, b1, b2, b3
         ends[i, 0], ends[i, 1], ends[i, 2] = at[0], at[4], at[5]
     return (
         state,
@@ -113,39 +114,39 @@ def _element(v0, f0, as_surface, pends, pv, pp, pe, ev, ee, at):
 def _outward(v, f, twin, comp, ncomp, vol):
     """Turn every component outward; True if one of them is a cavity in another."""
     cavity = False
+    turned = np.zeros(ncomp, np.bool_)
     for c in range(ncomp):
         if vol[c] < 0.0:
             flip_component(f, twin, comp, c)
             vol[c] = -vol[c]
-        else:
-            vol[c] = vol[c]
+            turned[c] = True
     if ncomp == 1:
         return False
     lo = np.full((ncomp, 3), np.inf)
     hi = np.full((ncomp, 3), -np.inf)
-    first = np.full(ncomp, -1, np.int64)
     for i in range(len(f)):
         c = comp[i]
-        if first[c] < 0:
-            first[c] = i
         for k in range(3):
             for x in range(3):
                 w = v[f[i, k], x]
                 lo[c, x] = min(lo[c, x], w)
                 hi[c, x] = max(hi[c, x], w)
     for c in range(ncomp):
-        depth = 0
         for d in range(ncomp):
-            if c == d or vol[d] <= vol[c]:
+            # A body in a body that faces the same way is just more of it.
+            if turned[c] == turned[d] or vol[d] <= vol[c]:
                 continue
             nested = True
             for x in range(3):
                 if lo[c, x] < lo[d, x] or hi[c, x] > hi[d, x]:
                     nested = False
-            if nested and winding(v[f[first[c], 0]], v, f, comp, d) > 0.5:
-                depth += 1
-        if depth % 2 == 1:
-            cavity = True
+            if not nested:
+                continue
+            for i in range(len(f)):
+                # A cavity may lie against the outer surface: one corner well inside tells.
+                if comp[i] == c and winding(v[f[i, 0]], v, f, comp, d) > 0.75:
+                    cavity = True
+                    break
     return cavity
 
 
@@ -167,7 +168,7 @@ def _features(v, f, twin, of, ev, ee, at):
         for w in (a, b):
             if local[w] < 0:
                 local[w] = at[4] - base
-                ev[at[4]] = v[w]
+                put(ev[at[4]], v[w], 3)
                 at[4] += 1
         ee[at[5], 0], ee[at[5], 1] = local[a], local[b]
         at[5] += 1
@@ -234,7 +235,7 @@ def _convex_piece(v, f, twin, comp, c, of, pl, pcomp, seen, pends, pv, pp, pe, a
     for i in range(len(v)):
         if seen[i]:
             local[i] = n
-            pv[at[1] + n] = v[i]
+            put(pv[at[1] + n], v[i], 3)
             n += 1
     plocal = np.full(len(pl), -1, np.int64)
     m = 0
@@ -243,7 +244,7 @@ def _convex_piece(v, f, twin, comp, c, of, pl, pcomp, seen, pends, pv, pp, pe, a
             continue
         plocal[p] = m
         row = at[2] + m
-        pp[row, :3] = pl[p, :3]
+        put(pp[row], pl[p], 3)
         pp[row, 3] = -np.inf
         for i in range(n):
             w = pv[at[1] + i]
@@ -283,17 +284,26 @@ def _close(pends, at):
 @kernel
 def _swept(v, f, twin, comp, c, of, pl, pcomp, parea, vol, pends, pv, pp, pe, at):
     """Cut a body swept along a direction, one end of it flat; False if it is none."""
-    own = np.flatnonzero(pcomp == c)
-    order = own[np.argsort(-parea[own])]
+    less = np.empty(len(pl))
+    own = 0
+    for p in range(len(pl)):
+        less[p] = np.inf
+        if pcomp[p] == c:
+            less[p] = -parea[p]
+            own += 1
+    order = ascending(less, len(pl))
+    d = np.empty(3)
     tried = np.empty((16, 3))
+    zero = np.zeros(3)
     n = 0
-    for p in order[:10]:
-        n = _add_direction(tried, n, pl[p, :3])
-    for x in range(min(3, len(order))):
+    for x in range(min(10, own)):
+        n = _add_direction(tried, n, pl[order[x]])
+    for x in range(min(3, own)):
         for y in range(x):
-            n = _add_direction(tried, n, np.cross(pl[order[x], :3], pl[order[y], :3]))
+            cross(zero, pl[order[x]], zero, pl[order[y]], d)
+            n = _add_direction(tried, n, d)
     for x in range(n):
-        d = tried[x]
+        put(d, tried[x], 3)
         low, high = np.inf, -np.inf
         for i in range(len(f)):
             if comp[i] == c:
@@ -301,7 +311,8 @@ def _swept(v, f, twin, comp, c, of, pl, pcomp, parea, vol, pends, pv, pp, pe, at
                     s = v[f[i, k], 0] * d[0] + v[f[i, k], 1] * d[1] + v[f[i, k], 2] * d[2]
                     low, high = min(low, s), max(high, s)
         tops, bottoms, top, bottom = 0, 0, -1, -1
-        for p in own:
+        for k in range(own):
+            p = order[k]
             s = pl[p, 0] * d[0] + pl[p, 1] * d[1] + pl[p, 2] * d[2]
             if abs(s) * (high - low) <= 2.0 * WELD:
                 continue
@@ -315,7 +326,9 @@ def _swept(v, f, twin, comp, c, of, pl, pcomp, parea, vol, pends, pv, pp, pe, at
             if _wedges(v, f, twin, comp, c, of, pl, d, bottom, vol, pends, pv, pp, pe, at):
                 return True
         elif tops == 1 and bottoms >= 1:
-            if _wedges(v, f, twin, comp, c, of, pl, -d, top, vol, pends, pv, pp, pe, at):
+            for k in range(3):
+                d[k] = -d[k]
+            if _wedges(v, f, twin, comp, c, of, pl, d, top, vol, pends, pv, pp, pe, at):
                 return True
     return False
 
@@ -329,7 +342,8 @@ def _add_direction(tried, n, d):
         s = (tried[i, 0] * d[0] + tried[i, 1] * d[1] + tried[i, 2] * d[2]) / length
         if abs(s) > 1.0 - 1e-12:
             return n
-    tried[n] = d / length
+    for x in range(3):
+        tried[n, x] = d[x] / length
     return n + 1
 
 
@@ -339,7 +353,9 @@ def join_coplanar(v, f, twin, of, pl, use):
     m = 3 * len(f)
     nxt = np.full(m, -1, np.int64)
     prv = np.full(m, -1, np.int64)
-    poly = np.arange(len(f))
+    poly = np.empty(len(f), np.int64)
+    for i in range(len(f)):
+        poly[i] = i
     for i in range(len(f)):
         if not use[i]:
             continue
@@ -382,7 +398,7 @@ def _turns(v, f, n, a, b):
 @kernel
 def _wedges(v, f, twin, comp, c, of, pl, d, bottom, vol, pends, pv, pp, pe, at):
     """A convex wedge for every polygon of the top, down to the bottom plane along d."""
-    before = at.copy()
+    b0, b1, b2, b3 = at[0], at[1], at[2], at[3]
     use = np.zeros(len(f), np.bool_)
     slope = pl[bottom, 0] * d[0] + pl[bottom, 1] * d[1] + pl[bottom, 2] * d[2]
     for i in range(len(f)):
@@ -418,7 +434,7 @@ def _wedges(v, f, twin, comp, c, of, pl, d, bottom, vol, pends, pv, pp, pe, at):
         total += _wedge(v, f, twin, of, pl, d, bottom, slope, ring[:m], use, pv, pp, pe, at)
         _close(pends, at)
     if abs(total - vol) > 1e-4 * vol + 1e-9:
-        at[:4] = before[:4]
+        at[0], at[1], at[2], at[3] = b0, b1, b2, b3
         return False
     return True
 
@@ -432,22 +448,24 @@ def _wedge(v, f, twin, of, pl, d, bottom, slope, ring, use, pv, pp, pe, at):
     for k in range(m):
         w = v[f[ring[k] // 3, ring[k] % 3]]
         drop = height(pl[bottom], w) / slope
-        pv[base_v + k] = w
+        put(pv[base_v + k], w, 3)
         pv[base_v + m + k, 0] = w[0] - drop * d[0]
         pv[base_v + m + k, 1] = w[1] - drop * d[1]
         pv[base_v + m + k, 2] = w[2] - drop * d[2]
-    pp[base_p, :4] = top
-    pp[base_p + 1, :4] = pl[bottom]
+    put(pp[base_p], top, 4)
+    put(pp[base_p + 1], pl[bottom], 4)
+    s = np.empty(3)
+    zero = np.zeros(3)
     pp[base_p, 4], pp[base_p + 1, 4] = 1.0, 1.0
     ns = 0
     side = np.full(m, -1, np.int64)
     for k in range(m):
         a, b = pv[base_v + k], pv[base_v + (k + 1) % m]
-        s = np.cross(b - a, d)
-        length = np.sqrt(s[0] * s[0] + s[1] * s[1] + s[2] * s[2])
+        length = cross(a, b, zero, d, s)
         if length < SLIVER_SIDE:
             continue
-        s = s / length
+        for x in range(3):
+            s[x] /= length
         t = twin[ring[k]]
         real = 0.0 if t >= 0 and use[t // 3] else 1.0
         if ns > 0 and real == pp[base_p + 1 + ns, 4]:
@@ -456,7 +474,7 @@ def _wedge(v, f, twin, of, pl, d, bottom, slope, ring, use, pv, pp, pe, at):
                 side[k] = 1 + ns
                 continue
         row = pp[base_p + 2 + ns]
-        row[:3] = s
+        put(row, s, 3)
         row[4] = real
         ns += 1
         side[k] = 1 + ns
@@ -483,11 +501,15 @@ def _wedge(v, f, twin, of, pl, d, bottom, slope, ring, use, pv, pp, pe, at):
     for k in range(1, m - 1):
         # Prism of a triangle of the top: its area seen along d times its mean height.
         a, b, c = pv[base_v], pv[base_v + k], pv[base_v + k + 1]
-        seen = 0.5 * np.dot(np.cross(b - a, c - a), d)
+        cross(a, b, a, c, s)
+        seen = 0.5 * dot(s, d)
         h = (
-            np.dot(a - pv[base_v + m], d)
-            + np.dot(b - pv[base_v + m + k], d)
-            + np.dot(c - pv[base_v + m + k + 1], d)
+            dot(a, d)
+            - dot(pv[base_v + m], d)
+            + dot(b, d)
+            - dot(pv[base_v + m + k], d)
+            + dot(c, d)
+            - dot(pv[base_v + m + k + 1], d)
         ) / 3.0
         volume += seen * h
     return volume
@@ -499,7 +521,11 @@ SLIVER_SIDE = 1e-9
 @kernel
 def _flat_pieces(v, f, twin, of, pl, pends, pv, pp, pe, at):
     """Every convex polygon of an open surface as a piece without thickness."""
-    use = of >= 0
+    use = np.empty(len(f), np.bool_)
+    for i in range(len(f)):
+        use[i] = of[i] >= 0
+    s = np.empty(3)
+    zero = np.zeros(3)
     nxt = join_coplanar(v, f, twin, of, pl, use)
     done = np.zeros(3 * len(f), np.bool_)
     for h0 in range(3 * len(f)):
@@ -511,18 +537,19 @@ def _flat_pieces(v, f, twin, of, pl, pends, pv, pp, pe, at):
         h = h0
         while not done[h]:
             done[h] = True
-            pv[base_v + m] = v[f[h // 3, h % 3]]
+            put(pv[base_v + m], v[f[h // 3, h % 3]], 3)
             m += 1
             h = nxt[h]
-        pp[base_p, :3], pp[base_p + 1, :3] = n[:3], -n[:3]
+        for x in range(3):
+            pp[base_p, x], pp[base_p + 1, x] = n[x], -n[x]
         pp[base_p, 4], pp[base_p + 1, 4] = 1.0, 1.0
         ns = 0
         for k in range(m):
-            s = np.cross(pv[base_v + (k + 1) % m] - pv[base_v + k], n[:3])
-            length = np.sqrt(s[0] * s[0] + s[1] * s[1] + s[2] * s[2])
+            length = cross(pv[base_v + k], pv[base_v + (k + 1) % m], zero, n, s)
             if length < SLIVER_SIDE:
                 continue
-            pp[base_p + 2 + ns, :3] = s / length
+            for x in range(3):
+                pp[base_p + 2 + ns, x] = s[x] / length
             pp[base_p + 2 + ns, 4] = 0.0
             _edge(pe, at, k, (k + 1) % m, 0, 2 + ns)
             _edge(pe, at, k, (k + 1) % m, 1, 2 + ns)

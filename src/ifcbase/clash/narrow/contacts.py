@@ -267,7 +267,9 @@ def warm_up() -> None:
     """Compile the kernels into numba's cache (or load them); run it when installing."""
     v = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=np.float64)
     f = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]], dtype=np.int32)
-    tetrahedra = MeshSet.from_meshes([(v, f), (v + 0.1, f), (v + np.array([3.0, 0.0, 0.0]), f)])
+    away = v + np.array([3.0, 0.0, 0.0])
+    two = (np.concatenate([v, away]), np.concatenate([f, f + 4]))
+    tetrahedra = MeshSet.from_meshes([two, (v + 0.1, f), (v + np.array([1.5, 0.0, 0.0]), f)])
     detect_pairs(tetrahedra, mode=Mode.CLEARANCE, clearance=3.0)
 
 

@@ -113,8 +113,12 @@ def _manifold(v: npt.NDArray[np.float64], f: npt.NDArray[np.int64]) -> manifold3
 
 
 def _bodies(solid: manifold3d.Manifold) -> list[Mesh]:
+    """Its connected parts; one with cavities stays whole, because a cavity counts as a part."""
     out = []
-    for body in solid.decompose():
+    bodies = solid.decompose()
+    if any(body.volume() < -CRUMB for body in bodies):
+        bodies = [solid]
+    for body in bodies:
         if body.volume() < CRUMB:
             continue
         mesh = body.to_mesh64()
