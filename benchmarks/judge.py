@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 #: Overlaps thinner than this are contact noise; the promise is about thicker ones.
 THICK = 1e-3
 #: Products of triangle counts above which a Minkowski sum of two non-convex solids is not tried.
-MINKOWSKI_LIMIT = 20_000
+MINKOWSKI_LIMIT = 1_500
 
 FEDERATIONS = {
     "pcert": (["pcert/*Architecture.ifc"], ["pcert/*Structural.ifc"]),
@@ -336,7 +336,7 @@ def main() -> int:
         }
         document["touching"] = contacts.touching
         json.dump(document, sys.stdout, indent=1)
-        print()
+        print(flush=True)
     return 0
 
 

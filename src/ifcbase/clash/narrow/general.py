@@ -12,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.clash.narrow._convex import Pieces
-from ifcbase.clash.narrow._mesh import WELD, adopt_slivers, orient, planes, tidy
+from ifcbase.clash.narrow._mesh import (
+    WELD,
+    adopt_slivers,
+    component_volumes,
+    orient,
+    planes,
+    tidy,
+)
 from ifcbase.clash.narrow._pieces import GENERAL, OPEN, SOLID, prepare
 from ifcbase.ifc.meshset import MeshSet
 
@@ -172,6 +179,12 @@ def _split(part: Mesh) -> list[Mesh] | None:
     score = np.bincount(p, length, len(pl)) + np.bincount(q, length, len(pl))
     best = np.argsort(-score)[:6]
     cuts = [(pl[k, :3], float(pl[k, 3])) for k in best.tolist() if score[k] > 0]
+    parts, ncomp, _ = orient(f, twin)
+    if ncomp > 1:
+        # A cavity is cut through its middle: a cut along its faces leaves films.
+        inner = int(np.argmin(np.abs(component_volumes(kept, f, parts, ncomp))))
+        middle = kept[f[parts == inner].ravel()].mean(axis=0)
+        cuts.insert(0, (pl[0, :3], float(pl[0, :3] @ middle)))
     # Where the faces themselves only shave: between them, through the edge.
     for k in np.argsort(-length)[:6].tolist():
         between = pl[p[k], :3] - pl[q[k], :3]
