@@ -1,3 +1,5 @@
+# Kernels are typed by numba from the arrays they get.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 """Compiled: what one pair of elements is to each other.
 
 The meaning of every outcome is written in docs/explanation/clash-semantics.md.

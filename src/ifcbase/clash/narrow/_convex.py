@@ -1,3 +1,5 @@
+# Kernels are typed by numba from the arrays they get.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 """Compiled: how deep convex pieces overlap, and the shortest way out of a union of overlaps.
 
 For pieces A and B the translations t of A that make them overlap are the convex body

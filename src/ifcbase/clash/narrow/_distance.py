@@ -1,3 +1,5 @@
+# Kernels are typed by numba from the arrays they get.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 """Compiled: smallest distance between two triangle meshes, with its two points."""
 
 from __future__ import annotations

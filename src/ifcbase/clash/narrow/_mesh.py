@@ -1,3 +1,5 @@
+# Kernels are typed by numba from the arrays they get.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 """Compiled: one mesh's topology: weld, twins, orientation, components, planes.
 
 Everything here works on one element; arrays are small and local to the call.

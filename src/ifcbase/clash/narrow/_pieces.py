@@ -1,3 +1,5 @@
+# Kernels are typed by numba from the arrays they get.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 """Compiled: elements cut into convex pieces whose union is the element.
 
 A convex body is one piece. A body swept along a direction, with one flat end, is cut along the

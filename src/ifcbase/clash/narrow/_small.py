@@ -1,3 +1,5 @@
+# Kernels are typed by numba from the arrays they get.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 """Compiled: small things numpy has too, in plain loops, because those compile in no time."""
 
 from __future__ import annotations

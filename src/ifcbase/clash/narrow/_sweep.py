@@ -1,3 +1,5 @@
+# Kernels are typed by numba from the arrays they get.
+# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 """Pairs of boxes that meet, by a tree over one side."""
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(slots=True)
 class Undecided:
-    """A pair that could not be judged (or not exactly), by element indexes, with the reason."""
+    """A pair that could not be judged, by element indexes, with the reason."""
 
     a: int
     b: int
@@ -117,11 +117,11 @@ def _check_lengths(**lengths: float) -> None:
 def _without(pairs: IntArray, skip: IntArray | None, n: int, same: bool) -> IntArray:
     if skip is None or len(skip) == 0 or len(pairs) == 0:
         return pairs
-    skip = np.asarray(skip, dtype=np.int64).reshape(-1, 2)
+    left_out = np.asarray(skip, dtype=np.int64).reshape(-1, 2)
     if same:
-        skip = np.sort(skip, axis=1)
+        left_out = np.sort(left_out, axis=1)
     keys = pairs[:, 0].astype(np.int64) * n + pairs[:, 1]
-    return pairs[~np.isin(keys, skip[:, 0] * n + skip[:, 1])]
+    return pairs[~np.isin(keys, left_out[:, 0] * n + left_out[:, 1])]
 
 
 def _prepare(
@@ -213,12 +213,14 @@ def _chosen(
     """Rows that the mode reports."""
     kind, distance = rows[:, 0], rows[:, 2]
     touching, gap = kind == TOUCHING, kind == CLEARANCE
-    overlapping = ~touching & ~gap & (kind != APART)
+    chosen: npt.NDArray[np.bool_] = ~touching & ~gap & (kind != APART)
     if mode is Mode.INTERSECTION:
-        return overlapping & (distance > max(tolerance, band))
-    if mode is Mode.COLLISION:
-        return overlapping | touching if allow_touching else overlapping
-    return overlapping | ((touching | gap) & (distance < clearance))
+        chosen &= distance > max(tolerance, band)
+    elif mode is Mode.COLLISION:
+        chosen |= touching & allow_touching
+    else:
+        chosen |= (touching | gap) & (distance < clearance)
+    return chosen
 
 
 def _contacts(
@@ -245,7 +247,7 @@ def _contacts(
 
 
 def _doubtful(s: Solids, pairs: IntArray, rows: FloatArray) -> list[tuple[int, str]]:
-    """Pairs that could not be computed, and overlaps that rest on an approximated element."""
+    """Pairs that could not be computed; depths of approximated elements are marked as bounds."""
     notes = [
         (k, "the computation failed numerically")
         for k in np.flatnonzero(np.isnan(rows).any(axis=1)).tolist()
@@ -254,12 +256,10 @@ def _doubtful(s: Solids, pairs: IntArray, rows: FloatArray) -> list[tuple[int, s
     for k in np.flatnonzero(lost.any(axis=1)).tolist():
         e = int(pairs[k][lost[k]][0])
         notes.append((k, s.approximate.get(e, "the element has no usable mesh")))
-    if s.approximate:
-        rough = np.isin(pairs, np.array(list(s.approximate)))
+    if s.approximate:  # booleans decided whether; how deep is a bound
+        rough = np.isin(pairs, np.array(list(s.approximate))).any(axis=1)
         overlapping = ~np.isin(rows[:, 0], (APART, TOUCHING, CLEARANCE))
-        for k in np.flatnonzero(rough.any(axis=1) & overlapping & ~lost.any(axis=1)).tolist():
-            rows[k, 1] = BOUND
-            notes.append((k, s.approximate[int(pairs[k][rough[k]][0])]))
+        rows[rough & overlapping, 1] = BOUND
     return notes
 
 

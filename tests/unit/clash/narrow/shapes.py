@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import manifold3d
 import numpy as np
@@ -99,8 +99,12 @@ def in_millimetres_and_back(mesh: Mesh) -> Mesh:
     return (mesh[0] * 1000.0) * 0.001, mesh[1]
 
 
-POSES = {
-    "as is": lambda m: m,
+def as_is(mesh: Mesh) -> Mesh:
+    return mesh
+
+
+POSES: dict[str, Callable[[Mesh], Mesh]] = {
+    "as is": as_is,
     "millimetres": in_millimetres_and_back,
     "33 about z": lambda m: turn(m, (0, 0, 1), 33),
     "skew": lambda m: move(turn(m, (1, 2, 3), 41), 3.1, -7.7, 2.3),

@@ -59,7 +59,7 @@ def test_the_numbers_are_those_of_the_report() -> None:
     assert classes["Measured"]["BOUND"] == kinds.BOUND
 
 
-def random_boxes(seed: int, n: int) -> np.ndarray:  # type: ignore[type-arg]
+def random_boxes(seed: int, n: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     lo = rng.random((n, 3)) * 10
     boxes = np.concatenate([lo, lo + rng.random((n, 3)) * 2], axis=1)
