@@ -237,8 +237,8 @@ def _still(a: manifold3d.Manifold, b: manifold3d.Manifold, by: Floats) -> bool:
     return bool(not overlap.is_empty() and thickness_of(overlap) > 1e-4)
 
 
-def judge(a: MeshSet, b: MeshSet, *, depths: bool = True) -> list[Judged]:
-    """Every pair whose boxes meet."""
+def judge(a: MeshSet, b: MeshSet, *, depths: bool = True, sample: int = SAMPLE) -> list[Judged]:
+    """Every pair whose boxes meet; depths of all convex pairs and of every sample-th other."""
     boxes_a, boxes_b = a.aabb(), b.aabb()
     out = []
     cache: dict[tuple[str, int], manifold3d.Manifold | None] = {}
@@ -261,7 +261,7 @@ def judge(a: MeshSet, b: MeshSet, *, depths: bool = True) -> list[Judged]:
             depth = None
             if depths and thick > 1e-4:
                 plain = _is_convex(solid_a) and _is_convex(solid_b)
-                if plain or thick <= 2 * THICK or len(out) % SAMPLE == 0:
+                if plain or thick <= 2 * THICK or len(out) % sample == 0:
                     depth = separation_depth(solid_a, solid_b)
             out.append(Judged(i, j, thick, float(overlap.volume()), depth))
     return out

@@ -98,6 +98,14 @@ def depths(s, pairs, chosen, band, rows):
 
 
 @kernel
+def _no_way(row, reach):
+    """Only the boxes' way out is known: a bound."""
+    row[MEASURED], row[DISTANCE] = BOUND, reach
+    for x in range(3):
+        row[WAY + x] = 0.0
+
+
+@kernel
 def _union_depth(s, a, b, band, hs, row):
     """Separation depth of two unions of pieces; returns the scratch rows, grown if need be."""
     # No way out is longer than that of the boxes: only for pruning, never an answer.
@@ -131,7 +139,7 @@ def _union_depth(s, a, b, band, hs, row):
         if not full:
             break
         if len(hs) >= ROOM:
-            row[MEASURED], row[DISTANCE] = BOUND, reach
+            _no_way(row, reach)
             return hs
         hs = np.empty((4 * len(hs), 5))
     # A length that suffices: straight ways out across the nearest faces.
@@ -153,7 +161,7 @@ def _union_depth(s, a, b, band, hs, row):
     found, complete = way_out(hs, start, count, band, low, min(bound, reach), out)
     if not found:
         if face < 0:
-            row[MEASURED], row[DISTANCE] = BOUND, reach
+            _no_way(row, reach)
             return hs
         c = hs[face, 0] * ux + hs[face, 1] * uy + hs[face, 2] * uz
         out[0] = hs[face, 3] / c

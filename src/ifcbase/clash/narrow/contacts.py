@@ -53,6 +53,9 @@ class PairContacts:
     p2: FloatArray  # (n, 3) on the surface of b
     #: A proven lower bound of the depth; equals distance when that is exact.
     at_least: FloatArray
+    #: (n, 3) unit direction in which moving a by distance ends the overlap; 0 if there is none
+    #: or it is not known (a bound without a way).
+    way: FloatArray
     #: Pairs whose boxes meet, those left out by ``skip`` not counted.
     candidates: int = 0
     #: Pairs in contact within the band, reported or not.
@@ -101,6 +104,7 @@ def detect_pairs(
     rows = _measure(solids, local, band, reach, threads)
     undecided = enclosed.complete(solids, local, rows)
     rows[turned, 3:9] = rows[turned][:, [6, 7, 8, 3, 4, 5]]
+    rows[turned, 10:13] *= -1.0
     chosen = _chosen(mode, tolerance, clearance, allow_touching, band, rows)
     undecided += _doubtful(solids, local, rows)
     return _contacts(pairs, rows, chosen, undecided)
@@ -166,13 +170,20 @@ def _second_first(s: Solids, pairs: IntArray) -> npt.NDArray[np.bool_]:
     return turned
 
 
+def _cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _measure(
     s: Solids, pairs: IntArray, band: float, reach: float, threads: int | None
 ) -> FloatArray:
     """All stages over all pairs."""
     rows = np.zeros((len(pairs), _contact.COLUMNS))
     p = s.pieces
-    workers = threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    workers = threads or _cores()
 
     def over(chosen: npt.NDArray[np.int64], stage: Callable[[npt.NDArray[np.int64]], None]) -> None:
         # Many portions, because pairs differ widely; the first one loads or compiles the kernel.
@@ -223,6 +234,12 @@ def _chosen(
     return chosen
 
 
+def _deep(rows: FloatArray) -> npt.NDArray[np.bool_]:
+    """Rows that are overlaps."""
+    deep: npt.NDArray[np.bool_] = ~np.isin(rows[:, 0], (APART, TOUCHING, CLEARANCE))
+    return deep
+
+
 def _contacts(
     pairs: IntArray,
     rows: FloatArray,
@@ -240,6 +257,7 @@ def _contacts(
         p1=rows[k, 3:6],
         p2=rows[k, 6:9],
         at_least=rows[k, 9],
+        way=np.where(_deep(rows[k])[:, None], rows[k, 10:13], 0.0),
         candidates=len(pairs),
         touching=int((rows[:, 0] == TOUCHING).sum()),
         undecided=sorted(notes, key=lambda u: (u.a, u.b, u.reason)),
@@ -258,8 +276,7 @@ def _doubtful(s: Solids, pairs: IntArray, rows: FloatArray) -> list[tuple[int, s
         notes.append((k, s.approximate.get(e, "the element has no usable mesh")))
     if s.approximate:  # booleans decided whether; how deep is a bound
         rough = np.isin(pairs, np.array(list(s.approximate))).any(axis=1)
-        overlapping = ~np.isin(rows[:, 0], (APART, TOUCHING, CLEARANCE))
-        rows[rough & overlapping, 1] = BOUND
+        rows[rough & _deep(rows), 1] = BOUND
     return notes
 
 

@@ -253,6 +253,7 @@ def test_overlaps_are_measured_alike_from_both_sides_to_the_bit(name: str) -> No
     assert one.distance.tolist() == other.distance.tolist()
     if case.kind == DUPLICATE:
         return  # nothing tells two equal meshes apart
+    assert one.way.tolist() == (-other.way).tolist()
     assert one.p1.tolist() == other.p2.tolist()
     assert one.p2.tolist() == other.p1.tolist()
 

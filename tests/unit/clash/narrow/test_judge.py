@@ -23,7 +23,7 @@ def test_the_judge_knows_thickness_and_depth() -> None:
     b = MeshSet.from_meshes(
         [box((0.95, 0, 0), (2, 1, 1)), box((1, 0, 0), (2, 1, 1)), move(prism(L, 1.0), 0.93, 0, 0)]
     )
-    truth = {(p.a, p.b): p for p in judge.judge(a, b)}
+    truth = {(p.a, p.b): p for p in judge.judge(a, b, sample=1)}
     assert truth[0, 0].thickness == pytest.approx(0.05, abs=1e-9)
     assert truth[0, 0].depth == pytest.approx(0.05, abs=1e-9)
     assert truth[0, 1].thickness == 0.0
