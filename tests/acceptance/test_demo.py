@@ -59,7 +59,7 @@ def assert_demonstrated(done: Run, *, already: int) -> None:
     assert done.err == ""
     assert "\x1b" not in done.out
     rows = re.findall(
-        r"^\s*(\d+)  (\w+ vs \w+)\s+([AB])\s+(\d+)\s+found\s+(\d+) of (\d+)(?:\s+(\d+) new, (\d+) gone)?",
+        r"^\s*(\d+)  (\w+ vs \w+)\s+([AB])\s+(\d+)\s+found\s+(\d+) of (\d+)" + r"\s+(\d+)" * 6,
         done.out,
         re.MULTILINE,
     )
@@ -71,19 +71,18 @@ def assert_demonstrated(done: Run, *, already: int) -> None:
         for revision in "AB"
     )  # fmt: skip
     assert min(int(result) for result, *_ in rows) > already
-    clashes = {(name, revision): int(count) for _, name, revision, count, *_ in rows}
-    new = gone = 0
-    for _, name, revision, _, tested, selected, appeared, disappeared in rows:
+    appeared = solved = 0
+    for _, _, revision, count, tested, selected, *states in rows:
         assert tested == selected
+        new, persisting, reopened, resolved, _, _ = map(int, states)
+        assert int(count) == new + persisting + reopened
         if revision == "B":
-            difference = clashes[name, "B"] - clashes[name, "A"]
-            assert difference == int(appeared) - int(disappeared)
-            new += int(appeared)
-            gone += int(disappeared)
-    assert new > 0
-    assert gone > 0
-    assert f"Appeared in revision B ({new})" in done.out
-    assert f"Disappeared since revision A ({gone})" in done.out
+            appeared += new + reopened
+            solved += resolved
+    assert appeared > 0
+    assert solved > 0
+    assert f"New in revision B ({appeared})" in done.out
+    assert f"Solved since revision A ({solved})" in done.out
     assert "public.clash_results" in done.out
     assert "ifcbase results list" in done.out
 
