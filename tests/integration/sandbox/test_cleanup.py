@@ -23,6 +23,7 @@ from tests.integration.sandbox.conftest import (
     children_folders,
     is_alive,
     job,
+    offspring,
     result_of,
 )
 
@@ -145,7 +146,7 @@ def test_thirty_runs_leak_nothing(work: Path, tmp_path: Path) -> None:
     run_all(30)
     assert me.num_fds() == descriptors
     assert threading.active_count() == threads
-    assert me.children(recursive=True) == []
+    assert offspring() == []
     assert children_folders(work) == []
     assert {path.name for path in work.iterdir()} <= {"cores"}
 
@@ -306,7 +307,7 @@ sandbox.close()
 
 def test_sigterm_to_the_childs_group_is_told_as_such(sandbox: Sandbox, folder: Path) -> None:
     def terminate(phase: str, fraction: float, note: str = "") -> None:
-        for child in psutil.Process().children():
+        for child in offspring():
             os.kill(child.pid, signal.SIGTERM)
 
     with pytest.raises(NativeCrash, match="SIGTERM"):

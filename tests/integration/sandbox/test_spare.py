@@ -9,12 +9,11 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from ifcbase.errors import IfcbaseError, NativeCrash
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob, SandboxResult
-from tests.integration.sandbox.conftest import RUNS, is_alive, job, result_of
+from tests.integration.sandbox.conftest import RUNS, is_alive, job, offspring, result_of
 
 
 def test_a_job_runs_in_the_spare_child_and_the_next_one_in_another(
@@ -102,7 +101,7 @@ def test_without_spare_no_child_waits(work: Path, folder: Path) -> None:
         assert sandbox.spare_pid is None
         sandbox.run(job("normal", folder))
         assert sandbox.spare_pid is None
-        assert psutil.Process().children() == []
+        assert offspring() == []
 
 
 def test_the_spare_outlives_the_thread_that_asked_for_it(work: Path, tmp_path: Path) -> None:
