@@ -1,7 +1,37 @@
 -- Drawing conclusions from many links at once: every step is one statement over all that changed, so
 -- that a model whose every id was issued again costs seconds.
 
-create index links_unapplied on core.links (id) where applied_at is null;
+-- Which statements no conclusions were drawn from yet. A column of the statement itself would have to
+-- be changed in each: a second version of every row just written.
+create table core.fresh_links (
+  link_id bigint primary key,
+  from_element bigint not null,
+  to_element bigint
+);
+comment on table core.fresh_links is
+  'Links that core.refresh_identities has not taken into account yet; emptied by it.';
+insert into core.fresh_links select l.id, l.from_element, l.to_element from core.links l
+  where l.applied_at is null;
+alter table core.links drop column applied_at;
+comment on table core.links is
+  'Statements that an element is (or is not) the one that came before it. Append-only: for two '
+  'elements the latest statement holds. Doubtful without a second element: it may have got a new id.';
+
+create function core.note_fresh_links() returns trigger
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  insert into core.fresh_links select a.id, a.from_element, a.to_element from added a;
+  return null;
+end
+$$;
+comment on function core.note_fresh_links() is 'New links wait for their conclusions.';
+create trigger note_fresh_links after insert on core.links referencing new table as added
+  for each statement execute function core.note_fresh_links();
+
+alter table core.fresh_links enable row level security;
+create policy service on core.fresh_links to service_role using (true) with check (true);
+revoke all on core.fresh_links from public, anon, authenticated, ifc_worker;
+grant select, insert, update, delete on core.fresh_links to service_role;
 
 create or replace function clash.first_concerned(chain bigint, news jsonb) returns bigint
 language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -83,6 +113,7 @@ create or replace function core.refresh_identities(changed bigint[]) returns voi
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   news jsonb := '[]';
+  steps int := 0;
   chain record;
 begin
   drop table if exists pg_temp.asked;
@@ -102,30 +133,34 @@ begin
     order by s.id for no key update;
 
   create temporary table fresh (id bigint, from_element bigint, to_element bigint) on commit drop;
-  with applied as (
-    update core.links l set applied_at = clock_timestamp()
-     where l.applied_at is null
-       and (exists (select from pg_temp.asked a where a.element_id = l.from_element)
-            or exists (select from pg_temp.asked a where a.element_id = l.to_element))
-    returning l.id, l.from_element, l.to_element
+  with taken as (
+    delete from core.fresh_links l
+     where exists (select from pg_temp.asked a where a.element_id = l.from_element)
+        or exists (select from pg_temp.asked a where a.element_id = l.to_element)
+    returning l.*
   )
-  insert into pg_temp.fresh select p.id, p.from_element, p.to_element from applied p;
+  insert into pg_temp.fresh select t.* from taken t;
   analyze pg_temp.fresh;
 
   -- Everything that is or was one thing with the changed elements.
-  create temporary table touched (element_id bigint) on commit drop;
-  with recursive reach (element_id) as (
-    select a.element_id from pg_temp.asked a
-    union
-    select n.other from reach r cross join lateral (
-      select l.to_element as other from core.links l where l.from_element = r.element_id
-       and l.to_element is not null
-      union all
-      select l.from_element from core.links l where l.to_element = r.element_id) n
-  )
-  insert into pg_temp.touched select r.element_id from reach r;
+  create temporary table touched on commit drop as
+    select a.element_id, 0 as step from pg_temp.asked a;
   create unique index on pg_temp.touched (element_id);
-  analyze pg_temp.touched;
+  loop
+    analyze pg_temp.touched;
+    insert into pg_temp.touched
+    select n.element_id, steps + 1
+      from (select l.to_element as element_id from pg_temp.touched t
+              join core.links l on l.from_element = t.element_id
+             where t.step = steps and l.to_element is not null
+            union
+            select l.from_element from pg_temp.touched t
+              join core.links l on l.to_element = t.element_id
+             where t.step = steps) n
+     where not exists (select from pg_temp.touched t where t.element_id = n.element_id);
+    exit when not found;
+    steps := steps + 1;
+  end loop;
 
   create temporary table regrouped on commit drop as
   select p.id, p.set_id, p.identity_id as was, p.a_element, p.b_element, p.identity_id
@@ -133,8 +168,8 @@ begin
    where p.id in (select a.id from clash.pairs a join pg_temp.touched t on t.element_id = a.a_element
                   union
                   select b.id from clash.pairs b join pg_temp.touched t on t.element_id = b.b_element);
-  if found then
-    analyze pg_temp.regrouped;
+  analyze pg_temp.regrouped;
+  if exists (select from pg_temp.regrouped) then
     news := core.news_of_fresh();
   end if;
 
@@ -256,5 +291,5 @@ begin
 end
 $$;
 
-revoke all on function core.news_of_fresh() from public, anon, authenticated;
-grant execute on function core.news_of_fresh() to service_role;
+revoke all on function core.news_of_fresh(), core.note_fresh_links() from public, anon, authenticated;
+grant execute on function core.news_of_fresh(), core.note_fresh_links() to service_role;

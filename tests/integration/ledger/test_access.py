@@ -94,6 +94,7 @@ PROJECT_OF = {
     "clash.result_elements": "select project_id from clash.results r where r.id = t.result_id",
     "core.selection_elements": "select project_id from core.selections s where s.id = t.selection_id",
     "core.incoming_elements": "select project_id from core.attempts a where a.id = t.attempt_id",
+    "core.fresh_links": "select project_id from core.links l where l.id = t.link_id",
     "core.projects": "select t.id",
 }
 
