@@ -90,11 +90,17 @@ def test_the_page_speaks_of_these_callers() -> None:
 PROJECT_OF = {
     "clash.left_out": "select project_id from clash.results r where r.id = t.result_id",
     "clash.sightings": "select project_id from clash.results r where r.id = t.result_id",
+    "clash.sighting_rows": "select project_id from clash.results r where r.id = t.result_id",
     "clash.result_elements": "select project_id from clash.results r where r.id = t.result_id",
     "core.selection_elements": "select project_id from core.selections s where s.id = t.selection_id",
     "core.incoming_elements": "select project_id from core.attempts a where a.id = t.attempt_id",
+    "core.fresh_links": "select project_id from core.links l where l.id = t.link_id",
     "core.projects": "select t.id",
 }
+
+
+#: What tells the rows of a view without a project column apart.
+KEY_OF = {"clash.sightings": "result_id || ' ' || pair_id"}
 
 
 def rows_by_project(world: Filled, relation: str) -> dict[str, int]:
@@ -102,13 +108,16 @@ def rows_by_project(world: Filled, relation: str) -> dict[str, int]:
     project = PROJECT_OF.get(relation)
     if project is None or relation == "core.projects":
         return {}
-    return dict(world.sql(f"select t.ctid::text, ({project}) from {relation} t"))
+    key = KEY_OF.get(relation, "ctid::text")
+    return dict(world.sql(f"select {key}, ({project}) from {relation} t"))
 
 
 def reads(world: Filled, caller: str, relation: str) -> set[str] | None:
     """Projects whose rows a caller sees; None if it is refused."""
     projects = rows_by_project(world, relation)
-    column = "id" if relation == "core.projects" else "ctid::text" if projects else "project_id"
+    column = "id" if relation == "core.projects" else "project_id"
+    if projects:
+        column = KEY_OF.get(relation, "ctid::text")
     with world.acting(caller):
         try:
             seen = {row[0] for row in world.sql(f"select distinct {column} from {relation}")}
@@ -323,7 +332,13 @@ def test_a_worker_reads_all_of_its_results_but_the_document(filled: Filled) -> N
 
 
 def test_what_is_of_an_unfinished_result_is_hidden_from_users_only(filled: Filled) -> None:
-    tables = ("clash.results", "clash.coverage", "clash.left_out", "clash.sightings")
+    tables = (
+        "clash.results",
+        "clash.coverage",
+        "clash.left_out",
+        "clash.sightings",
+        "clash.sighting_rows",
+    )
     for table in tables:
         key = "id" if table == "clash.results" else "result_id"
         unfinished = f"select count(*) from {table} where {key} in (%s, %s, %s)"

@@ -159,7 +159,7 @@ def test_time_to_close_counts_from_first_sighting_to_resolved(chain: Chain) -> N
 def test_groups_reduce_clashes_to_topics(chain: Chain) -> None:
     result = chain.run([ONE, TWO, THREE])
     chain.world.sql(
-        "update clash.sightings set smart_group = 0 where pair_id in (%s, %s)",
+        "update clash.sighting_rows set smart_group = 0 where pair_id in (%s, %s)",
         chain.pair_id(ONE), chain.pair_id(TWO),
     )  # fmt: skip
     assert chain.world.sql("select * from clash.grouping(%s)", result) == [(3, 1, 1, 2)]

@@ -260,8 +260,8 @@ def _many_sightings(world: Filled, result: int, count: int) -> None:
              select 1000000 + n, %s, (select set_id from clash.results where id = %s), a, b from twins
              returning id
            )
-           insert into clash.sightings
-           select %s, id, 0.1, 0, 0, 0, 0, 0, 0, null, 0, 1, 3, 2, false from pairs""",
+           insert into clash.sighting_rows
+           select %s, id, 0.1, 0, 0, 0, 0, 0, 0, -1, (1 << 8) + (3 << 4) + (2 << 1) from pairs""",
         project, project, count + 1, project, project, result, result,
     )  # fmt: skip
     world.sql("analyze")

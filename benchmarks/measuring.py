@@ -1,0 +1,70 @@
+"""What benchmarks of the ledger share: a clock, and the words that say where a number comes from."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psycopg
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+
+
+class Clock:
+    """Seconds of wall time between entering and leaving."""
+
+    seconds = 0.0
+
+    def __enter__(self) -> Clock:
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.seconds = time.perf_counter() - self._began
+
+
+def surroundings(connection: Connection) -> list[str]:
+    """Machine, versions, date and load in a line each: what numbers are to be read with."""
+    row = connection.execute("select current_setting('server_version')").fetchone()
+    assert row is not None
+    load = "/".join(f"{each:.1f}" for each in os.getloadavg())
+    return [
+        f"Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        f"Machine: {_processor()}, {os.cpu_count()} threads, {_memory():.0f} GB",
+        f"Versions: Postgres {row[0]}, Python {platform.python_version()}, psycopg {psycopg.__version__}",
+        f"Load at the end (1/5/15 min): {load}",
+    ]
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _memory() -> float:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+def write_section(path: Path, heading: str, lines: list[str]) -> None:
+    """Put a section of a Markdown page in the place of the one with the same heading."""
+    text = path.read_text(encoding="utf-8") if path.exists() else "# Measurements\n"
+    kept: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if line.startswith("## "):
+            inside = line == f"## {heading}"
+        if not inside:
+            kept.append(line)
+    body = "\n".join(kept).rstrip() + f"\n\n## {heading}\n\n" + "\n".join(lines) + "\n"
+    path.write_text(body, encoding="utf-8")
