@@ -24,6 +24,10 @@ from ifcbase.exchange.text import percent
 Row = Mapping[str, Any]
 #: Detection states in which a finding is there.
 _THERE = {"new", "persisting", "reopened"}
+_WHAT = (
+    "findings as the ledger knows them now; what was tested, and what not, is in the report of each "
+    "result"
+)
 
 
 def from_findings(
@@ -53,11 +57,10 @@ def from_findings(
         created=created,
         verdict="found" if any(series.values()) else "no findings",
         sections=[_series(check, name, each) for (check, name), each in sorted(series.items())],
-        facts=[("what this is", "findings as the ledger knows them now; what was tested, and what "
-                "not, is in the report of each result")],
+        facts=[("what this is", _WHAT)],
         project=project,
         namespace=namespace,
-    )  # fmt: skip
+    )
 
 
 def _series(check: str, name: str, findings: list[neutral.Finding]) -> neutral.Section:

@@ -110,4 +110,6 @@ def _comments(_: Section, finding: Finding) -> Value:
 
 def series_word(check: str) -> str:
     """What a section of a check's report is called."""
-    return {"clash": "clash set", "tester": "specification", "diff": "comparison"}.get(check, "series")
+    return {"clash": "clash set", "tester": "specification", "diff": "comparison"}.get(
+        check, "series"
+    )
