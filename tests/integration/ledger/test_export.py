@@ -7,9 +7,10 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element as Node
 
 import pytest
+from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 from typer.testing import CliRunner, Result
 
 from ifcbase.cli.app import app
@@ -52,11 +53,11 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def topics(path: Path) -> dict[str, ElementTree.Element]:
+def topics(path: Path) -> dict[str, Node]:
     """Markup by topic id."""
     with zipfile.ZipFile(path) as archive:
         return {
-            name.split("/")[0]: ElementTree.fromstring(archive.read(name))
+            name.split("/")[0]: fromstring(archive.read(name))
             for name in archive.namelist()
             if name.endswith("markup.bcf")
         }
@@ -68,7 +69,9 @@ def test_a_result_is_exported_with_the_states_it_left(told: Chain, tmp_path: Pat
     run("export", first, "-o", tmp_path / "first.csv")
     run("export", second, "-o", tmp_path / "second.csv")
     assert [row["state"] for row in rows(tmp_path / "first.csv")] == ["new", "new"]
-    states = {row["name a"] or row["GlobalId a"]: row["state"] for row in rows(tmp_path / "second.csv")}
+    states = {
+        row["name a"] or row["GlobalId a"]: row["state"] for row in rows(tmp_path / "second.csv")
+    }
     assert sorted(states.values()) == ["new", "persisting"]
     (deep,) = [row for row in rows(tmp_path / "second.csv") if row["state"] == "persisting"]
     assert (deep["clash set"], deep["distance (mm)"]) == (told.name, "40")

@@ -12,8 +12,9 @@ _SPACE = UUID("6f0d1f0e-94a5-4a53-8b5c-6d9c1b3b8c57")
 
 def guid(*parts: str) -> str:
     """A UUID that these texts alone decide, in lower case."""
-    # The length of each part keeps ("a", "bc") apart from ("ab", "c").
-    return str(uuid5(_SPACE, "".join(f"{len(part)}:{part}" for part in parts)))
+    # The length of each part keeps ("a", "bc") apart from ("ab", "c"); models hold lone surrogates.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return str(uuid5(_SPACE, text.encode("utf-8", "backslashreplace").decode()))
 
 
 class TopicIds:
