@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree.ElementTree import Element as Node
 
 import pytest
-from bcf import bcfxml  # type: ignore[import-untyped]
+from bcf import bcfxml
 from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
