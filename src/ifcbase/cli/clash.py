@@ -127,12 +127,13 @@ def clash(
     paths = {file: _find(file, folder) for file in request.files()}
     check_output(output, [*paths.values(), *([spec] if spec else [])])
     wanted = reports.wanted(report, bcf, [*paths.values(), *([spec] if spec else []), output])
+    if submit_:
+        reports.refuse_with_submit(wanted)
     for path in paths.values():
         check_file(path)
 
     settings = get_settings()
     if submit_:
-        reports.refuse_with_submit(wanted)
         code = _submit(settings, request, paths, streams, project, wait, output, as_json)
     elif model or project is not None:
         raise RequestInvalid(f"{'--model' if model else '--project'} goes with --submit")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import UTC
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: A sheet has 1,048,576 rows; what is beyond is said on the summary.
 MAX_ROWS = 1_048_000
+#: From here on a sheet may be larger than a plain zip file can hold.
+_LARGE = 400_000
 
 _OPTIONS = {
     # Rows are written as they come and forgotten: memory does not grow with the findings.
@@ -36,24 +39,37 @@ def write_xlsx(report: Report, path: Path) -> int:
     Texts are text cells, never formulas or links; those that begin like a formula are also marked
     as quoted, so that editing them does not turn them into one.
     """
-    with xlsxwriter.Workbook(str(path), dict(_OPTIONS)) as book:
-        book.set_properties(
-            {
-                "title": cell(report.title, 250),
-                "author": cell(report.author, 250),
-                "created": report.created.astimezone(UTC).replace(tzinfo=None),
-            }
-        )
-        styles = _Styles(book)
-        listed = min(report.total, MAX_ROWS)
-        _summary(_Sheet(book.add_worksheet("Summary"), styles), report, listed)
-        _findings(_Sheet(book.add_worksheet("Findings"), styles), report, listed)
-        _tested(_Sheet(book.add_worksheet("Tested"), styles), report)
-        if any(section.requirements for section in report.sections):
-            _requirements(_Sheet(book.add_worksheet("Requirements"), styles), report)
-        if any(section.left_out for section in report.sections):
-            _left_out(_Sheet(book.add_worksheet("Not tested"), styles), report)
+    listed = min(report.total, MAX_ROWS)
+    # A place that cannot be written is found before anything is made that would be left behind.
+    path.open("wb").close()
+    with tempfile.TemporaryDirectory(prefix="ifcbase-") as folder:
+        try:
+            with xlsxwriter.Workbook(str(path), _OPTIONS | {"tmpdir": folder}) as book:
+                if listed > _LARGE:
+                    book.use_zip64()
+                _fill(book, report, listed)
+        except xlsxwriter.exceptions.FileCreateError as error:
+            # Its own exception hides that it is one of the system's.
+            raise OSError(str(error)) from error
     return listed
+
+
+def _fill(book: xlsxwriter.Workbook, report: Report, listed: int) -> None:
+    book.set_properties(
+        {
+            "title": cell(report.title, 250),
+            "author": cell(report.author, 250),
+            "created": report.created.astimezone(UTC).replace(tzinfo=None),
+        }
+    )
+    styles = _Styles(book)
+    _summary(_Sheet(book.add_worksheet("Summary"), styles), report, listed)
+    _findings(_Sheet(book.add_worksheet("Findings"), styles), report, listed)
+    _tested(_Sheet(book.add_worksheet("Tested"), styles), report)
+    if any(section.requirements for section in report.sections):
+        _requirements(_Sheet(book.add_worksheet("Requirements"), styles), report)
+    if any(section.left_out for section in report.sections):
+        _left_out(_Sheet(book.add_worksheet("Not tested"), styles), report)
 
 
 class _Styles:
