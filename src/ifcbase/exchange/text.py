@@ -16,7 +16,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 def cell(value: object, limit: int = MAX_CELL) -> str:
     """A value as text for a cell: printable, its line breaks line feeds, and visibly cut where it
     is longer than ``limit``."""
-    text = clean("" if value is None else str(value)).replace("\r\n", "\n").replace("\r", "\n")
+    text = clean("" if value is None else str(value))
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text if len(text) <= limit else text[: limit - len(CUT)] + CUT
 
 
