@@ -14,6 +14,12 @@ from ifcbase.tester.ids.usage import Usage
 from ifcbase.tester.output import listed
 from ifcbase.tester.report import SpecificationReport, TesterReport
 
+#: What the child leaves: what clients download, what is recorded, and how a report in another format
+#: that was asked for begins.
+OUTPUT: Final = "output.json"
+REPORT: Final = "report.json"
+ASKED: Final = "asked"
+
 _ADAPTER: Final = TypeAdapter(TesterReport)
 #: How many elements each list of the document that is recorded holds; the file has all of them.
 LISTED: Final = 200

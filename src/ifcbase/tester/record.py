@@ -12,6 +12,7 @@ from ifcbase.errors import ReportInvalid
 from ifcbase.files.naming import stream_name
 from ifcbase.files.store import FileStore
 from ifcbase.ifc.described import DescribedModel, read_models
+from ifcbase.ifc.inventory import Inventory
 from ifcbase.ledger.interface import Attempt, JobInput, Writer
 from ifcbase.ledger.recording import (
     inputs_of,
@@ -27,7 +28,6 @@ from ifcbase.tester.output import document
 from ifcbase.tester.report import TesterReport
 from ifcbase.tester.request import ReportType, TesterRequest, parse_request
 from ifcbase.tester.rows import Rows, chunks
-from ifcbase.tester.run import OUTPUT, REPORT, report_file
 
 #: How many warnings a result keeps; the last one says how many more there were.
 WARNINGS = 100
@@ -40,7 +40,7 @@ def record(writer: Writer, attempt: Attempt, folder: Path, files: FileStore) -> 
     does not belong to the request.
     """
     request = parse_request(attempt.request)
-    report = handover.read(folder / REPORT)
+    report = handover.read(folder / handover.REPORT)
     models = read_models(folder)
     inputs = inputs_of(attempt)
     _belongs(report, models, request, inputs)
@@ -48,7 +48,7 @@ def record(writer: Writer, attempt: Attempt, folder: Path, files: FileStore) -> 
 
     main, outputs = _store_outputs(writer, attempt, folder, files, request)
     warnings = _bounded(report.warnings)
-    result = _write(writer, report, models[0], outputs[main], warnings)
+    result = write_result(writer, report, models[0].inventory, outputs[main], warnings)
     summary = f"{report.fail_count} of {len(report.specifications)} specifications failed"
     name = f"{', '.join(request.ids_filename)} on {request.ifc_filename}"
     return outcome(
@@ -84,8 +84,9 @@ def _belongs(
     named = (report.model.name, *(ids.name for ids in report.ids))
     if named != (request.ifc_filename, *request.ids_filename):
         raise ReportInvalid("the report is not about the files that were asked for")
-    for file in (report.model, *report.ids, *models):
-        refuse_other_bytes(inputs, file.name, file.sha256)
+    refuse_other_bytes(inputs, report.model.name, report.model.sha256)
+    for ids in report.ids:
+        refuse_other_bytes(inputs, ids.name, ids.sha256)
     if not report.specifications:
         raise ReportInvalid("the report has no specification")
 
@@ -97,10 +98,12 @@ def _store_outputs(
     hashes of all by name."""
     kind = request.report_type
     main = output_name(request.output_filename, attempt, f".{kind}")
-    paths = {main: folder / (OUTPUT if kind is ReportType.JSON else report_file(kind))}
+    paths = {
+        main: folder / (handover.OUTPUT if kind is ReportType.JSON else f"{handover.ASKED}.{kind}")
+    }
     if kind is not ReportType.JSON:
         beside = f"{attempt.job_id}.json"
-        paths[beside] = folder / OUTPUT
+        paths[beside] = folder / handover.OUTPUT
     stored = {}
     for name, path in paths.items():
         if not path.is_file():
@@ -115,10 +118,13 @@ def _bounded(warnings: list[str]) -> list[str]:
     return [*warnings[: WARNINGS - 1], f"and {len(warnings) - WARNINGS + 1} more warnings"]
 
 
-def _write(
-    writer: Writer, report: TesterReport, model: DescribedModel, sha256: str, warnings: list[str]
+def write_result(
+    writer: Writer, report: TesterReport, inventory: Inventory, sha256: str, warnings: list[str]
 ) -> int:
-    rows = Rows(report, model.inventory)
+    """Write the rows of a report on a model whose elements are stored already; gives its result.
+
+    ``sha256`` is that of the report file clients are led to."""
+    rows = Rows(report, inventory)
     names = [ids.name for ids in report.ids]
     result = writer.open_result(
         {"ifc_filename": report.model.name, "ids_filename": ", ".join(names)}

@@ -22,13 +22,10 @@ if TYPE_CHECKING:
 
     from ifcbase.tester.report import TesterReport
 
-OUTPUT = "output.json"  # what clients download
-REPORT = "report.json"  # what is recorded
-
 
 def run(
     request: dict[str, Any], inputs: dict[str, str], folder: Path, progress: Progress = silent
-) -> None:
+) -> TesterReport:
     """Check and leave in the folder ``output.json``, ``report.json`` and what the model contains.
 
     ``inputs`` maps every file name of the request to a local path. Raises RequestInvalid and the
@@ -47,6 +44,7 @@ def run(
     (model,) = described
     whole = DescribedModel(model.name, report.model.sha256, model.inventory, model.signatures)
     write_models([whole], folder)
+    return report
 
 
 def run_unrecorded(
@@ -73,8 +71,8 @@ def _check(
         look=look,
     )
     progress("writing", 1.0)
-    output.write(report, folder / OUTPUT, datetime.now(UTC))
-    handover.write(report, folder / REPORT)
+    output.write(report, folder / handover.OUTPUT, datetime.now(UTC))
+    handover.write(report, folder / handover.REPORT)
     return report
 
 

@@ -68,7 +68,9 @@ def test_a_result_is_exported_with_the_states_it_left(told: Chain, tmp_path: Pat
     run("export", first, "-o", tmp_path / "first.csv")
     run("export", second, "-o", tmp_path / "second.csv")
     assert [row["state"] for row in rows(tmp_path / "first.csv")] == ["new", "new"]
-    states = {row["name a"] or row["GlobalId a"]: row["state"] for row in rows(tmp_path / "second.csv")}
+    states = {
+        row["name a"] or row["GlobalId a"]: row["state"] for row in rows(tmp_path / "second.csv")
+    }
     assert sorted(states.values()) == ["new", "persisting"]
     (deep,) = [row for row in rows(tmp_path / "second.csv") if row["state"] == "persisting"]
     assert (deep["clash set"], deep["distance (mm)"]) == (told.name, "40")
