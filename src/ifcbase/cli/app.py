@@ -31,6 +31,7 @@ from ifcbase.cli import (
     sets,
     trend,
     up,
+    validate,
     worker,
 )
 from ifcbase.cli.main import INTERRUPTED
@@ -50,6 +51,7 @@ app = typer.Typer(
 )
 
 app.command("clash")(clash.clash)
+app.command("validate")(validate.validate)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("worker")(worker.worker)

@@ -156,7 +156,7 @@ class Series:
                 where t.project_id = %s""",
             self.world.project,
         )
-        found = dict(rows)
+        found: dict[str, str] = dict(rows)
         assert len(found) == len(rows), rows
         return found
 

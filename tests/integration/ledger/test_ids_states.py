@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -27,9 +28,9 @@ def series(ledger: Database) -> Iterator[Series]:
 
 
 def walls(
-    *failing: str, asked: str = "Fire=F90", applies: tuple[str, ...] = ALL, **more: object
+    *failing: str, asked: str = "Fire=F90", applies: tuple[str, ...] = ALL, **more: Any
 ) -> Rule:
-    return Rule(applies=applies, fails={asked: failing}, **more)  # type: ignore[arg-type]
+    return Rule(applies=applies, fails={asked: failing}, **more)
 
 
 def test_new_persisting_resolved_reopened(series: Series) -> None:
@@ -178,10 +179,10 @@ def test_a_prohibited_element_that_became_another_is_resolved(series: Series) ->
 
 
 def test_a_missing_element_is_a_finding_until_there_is_one(series: Series) -> None:
-    def some(*applies: str, **more: object) -> Rule:
+    def some(*applies: str, **more: Any) -> Rule:
         return Rule(
             applies=applies, usage=Usage.REQUIRED, name="Some", fails={"Name=x": []}, **more
-        )  # type: ignore[arg-type]
+        )
 
     series.run(some())
     assert series.states() == {"- Some": "new"}
