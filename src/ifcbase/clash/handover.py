@@ -22,6 +22,7 @@ from ifcbase.clash.report import (
     Kind,
     LeftOut,
     Measured,
+    Related,
     SetReport,
     SideFile,
 )
@@ -31,7 +32,7 @@ from ifcbase.ifc.inventory import Inventory
 from ifcbase.ifc.signatures import MEASURES, Signatures
 from ifcbase.ifc.text import is_clean
 
-FORMAT = 1
+FORMAT = 2
 WORDS = "report.json"
 ARRAYS = "report.npz"
 
@@ -58,6 +59,10 @@ _COLUMNS: dict[str, tuple[type, int]] = {
     "p2": (np.float64, 3),
     "group": (np.int32, 1),
 }
+#: Columns of Related.
+_RELATED = ("a_file", "a", "b_file", "b")
+#: More is no reason, but a text.
+_LONGEST_REASON = 200
 Array = npt.NDArray[Any]
 
 
@@ -72,6 +77,8 @@ def write(report: ClashReport, folder: Path) -> None:
     for number, each in enumerate(report.sets):
         for name in _COLUMNS:
             arrays[f"{number}.{name}"] = getattr(each.clashes, name)
+        for name in _RELATED:
+            arrays[f"{number}.related.{name}"] = getattr(each.related, name)
         sides = {}
         for letter, side in (("a", each.a), ("b", each.b)):
             sides[letter] = [source.file for source in side]
@@ -85,9 +92,9 @@ def write(report: ClashReport, folder: Path) -> None:
             {
                 "definition": each.definition.model_dump(mode="json"),
                 "sides": sides,
-                "related_left_out": each.related_left_out,
                 "touching": each.touching,
                 "warnings": each.warnings,
+                "incomplete": each.incomplete,
             }
         )
     words = {
@@ -247,14 +254,19 @@ def _set(document: Any, number: int, files: list[FileReport], arrays: _Arrays) -
     b = _side(_list(sides, "b"), definition.b, f"{number}.b", files, arrays)
     warnings = _list(document, "warnings")
     _check(all(isinstance(w, str) and is_clean(w) for w in warnings), "warnings")
+    incomplete = document.get("incomplete")
+    short = isinstance(incomplete, str) and 0 < len(incomplete) <= _LONGEST_REASON
+    _check(incomplete is None or (short and is_clean(incomplete)), "why it is incomplete")
+    clashes = _clashes(number, a, b or a, files, arrays)
     return SetReport(
         definition=definition,
         a=a,
         b=b,
-        clashes=_clashes(number, a, b or a, files, arrays),
-        related_left_out=_count(document, "related_left_out"),
+        clashes=clashes,
+        related=_related(number, a, b or a, clashes, files, arrays),
         touching=_count(document, "touching"),
         warnings=warnings,
+        incomplete=incomplete,
     )
 
 
@@ -300,13 +312,44 @@ def _clashes(
     _check(len({len(column) for column in columns.values()}) == 1, "columns of different lengths")
     if not len(clashes):
         return clashes
+    _pairs(clashes, a, b, files)
+    _check(bool(np.isin(clashes.kind, list(Kind)).all()), "an unknown kind")
+    _check(bool(np.isin(clashes.measured, list(Measured)).all()), "an unknown measure")
+    finite = np.isfinite(clashes.distance) & (clashes.distance >= 0)
+    _check(bool(finite.all()), "a distance")
+    for points in (clashes.p1, clashes.p2):
+        _check(bool(np.all(np.abs(points) <= _FARTHEST)), "a point")  # false for NaN, too
+    _check(bool(clashes.group.min() >= -1), "a group")
+    return clashes
+
+
+def _related(
+    number: int,
+    a: list[SideFile],
+    b: list[SideFile],
+    clashes: Clashes,
+    files: list[FileReport],
+    arrays: _Arrays,
+) -> Related:
+    columns = {name: arrays.take(f"{number}.related.{name}", np.int32) for name in _RELATED}
+    related = Related(**columns)
+    _check(len({len(column) for column in columns.values()}) == 1, "columns of different lengths")
+    if len(related):
+        left_out = _pairs(related, a, b, files)
+        reported = _pairs(clashes, a, b, files) if len(clashes) else left_out[:0]
+        both = np.concatenate([left_out, reported])
+        _check(len(np.unique(both, axis=0)) == len(both), "a pair reported and left out")
+    return related
+
+
+def _pairs(
+    found: Clashes | Related, a: list[SideFile], b: list[SideFile], files: list[FileReport]
+) -> npt.NDArray[np.int64]:
+    """The two elements of each row (not none) as numbers over all files, smaller first; checked."""
     sizes = np.array([len(f.inventory) for f in files], np.int64)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     keys = []
-    for file, element, side in (
-        (clashes.a_file, clashes.a, a),
-        (clashes.b_file, clashes.b, b),
-    ):
+    for file, element, side in ((found.a_file, found.a, a), (found.b_file, found.b, b)):
         _check(bool(file.min() >= 0 and file.max() < len(files)), "a clash's file")
         _check(bool(element.min() >= 0 and np.all(element < sizes[file])), "a clash's element")
         tested = np.zeros(int(offsets[-1]), np.bool_)
@@ -318,11 +361,4 @@ def _clashes(
     _check(bool(np.all(keys[0] != keys[1])), "an element clashes with itself")
     pairs = np.stack([np.minimum(*keys), np.maximum(*keys)], axis=1)
     _check(len(np.unique(pairs, axis=0)) == len(pairs), "a pair twice")
-    _check(bool(np.isin(clashes.kind, list(Kind)).all()), "an unknown kind")
-    _check(bool(np.isin(clashes.measured, list(Measured)).all()), "an unknown measure")
-    finite = np.isfinite(clashes.distance) & (clashes.distance >= 0)
-    _check(bool(finite.all()), "a distance")
-    for points in (clashes.p1, clashes.p2):
-        _check(bool(np.all(np.abs(points) <= _FARTHEST)), "a point")  # false for NaN, too
-    _check(bool(clashes.group.min() >= -1), "a group")
-    return clashes
+    return pairs

@@ -115,6 +115,7 @@ def _record_set(
     writer.append_rows(result, "coverage", _coverage(report, sides))
     writer.append_rows(result, "elements", _elements(report, refs))
     writer.append_rows(result, "left_out", _left_out(sides, refs))
+    writer.append_rows(result, "related", _related(each, refs))
     writer.append_sightings(result, sightings)
     return writer.finish_result(
         result,
@@ -125,6 +126,7 @@ def _record_set(
             "related_left_out": each.related_left_out,
             "touching": each.touching,
             "warnings": each.warnings,
+            "incomplete": each.incomplete,
             "engine": report.engine,
             "output_sha256": output_sha256,
         },
@@ -198,12 +200,23 @@ def _left_out(sides: Sides, refs: Refs) -> list[dict[str, Any]]:
     ]
 
 
+def _related(each: SetReport, refs: Refs) -> list[dict[str, Any]]:
+    """All of them, not only those the chain knows: a late result may bring the others in."""
+    related = each.related
+    ones = _numbers(related.a_file, related.a, refs).tolist()
+    others = _numbers(related.b_file, related.b, refs).tolist()
+    return [{"a": one, "b": other} for one, other in zip(ones, others, strict=True)]
+
+
 def _sightings(each: SetReport, sides: Sides) -> tuple[Refs, Columns]:
     """Number the elements a result names, and put its contacts into the columns of its rows."""
     clashes = each.clashes
     keys = {(int(f), int(i)) for f, i in zip(clashes.a_file, clashes.a, strict=True)}
     keys |= {(int(f), int(i)) for f, i in zip(clashes.b_file, clashes.b, strict=True)}
     keys |= {(side.file, index) for _, side in sides for index in side.left_out}
+    related = each.related
+    keys |= set(zip(related.a_file.tolist(), related.a.tolist(), strict=True))
+    keys |= set(zip(related.b_file.tolist(), related.b.tolist(), strict=True))
     refs: Refs = {key: ref for ref, key in enumerate(sorted(keys))}
 
     # A self clash has only positions of side a.

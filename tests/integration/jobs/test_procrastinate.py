@@ -191,7 +191,7 @@ def test_only_the_named_queues_are_served(queue: Queue) -> None:
 
 def test_a_job_delivered_twice_is_run_once(queue: Queue) -> None:
     world, engine = queue
-    job = world.job({"A": "a"})
+    job = world.job({"A": "a"}, check="conversion")
     store = PostgresLedger(world.dsn)
     done: list[bool] = []
 

@@ -75,7 +75,7 @@ def test_what_can_be_done_to_a_job_in_each_state(
         (to_requeue, lambda job: requeue(busy, job)),
     ]
     for expected, act in actions:
-        job = busy.job({"A": "a"})
+        job = busy.job({"A": "a"}, check="conversion")
         step(busy, store, job)
         if isinstance(expected, str):
             act(job)
@@ -129,7 +129,7 @@ def test_a_cancelled_job_whose_worker_dies_is_not_tried_again(
 def test_a_result_that_is_stored_wins_over_a_late_cancel(
     busy: World, store: PostgresLedger
 ) -> None:
-    job = busy.job({"A": "a"})
+    job = busy.job({"A": "a"}, check="conversion")
     attempt = start(store, job)
     cancel_job(busy.connection, job.id)
     with store.writing(attempt.token) as writer:

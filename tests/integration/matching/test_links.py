@@ -257,7 +257,7 @@ def late(world: World, store: PostgresLedger, order: list[int]) -> Runs:
         reissued(COLUMNS, 0.0007, "b"),
         reissued(reissued(COLUMNS, 0.0007, "b")[:3], 0.0007, "c"),
     ]
-    jobs = [world.job({"A": runs.version("A", boxes)}) for boxes in versions]
+    jobs = [world.job({"A": runs.version("A", boxes)}, check="diff") for boxes in versions]
     for number in order:
         attempt = start(store, jobs[number])
         with store.writing(attempt.token) as writer:
@@ -376,7 +376,7 @@ def test_an_inventory_without_signatures_is_matched_by_ids_and_doubted_else(
 ) -> None:
     runs = Runs(busy, store)
     for boxes in (COLUMNS, reissued(COLUMNS[:1]) + COLUMNS[1:]):
-        job = busy.job({"A": runs.version("A", boxes)})
+        job = busy.job({"A": runs.version("A", boxes)}, check="diff")
         attempt = start(store, job)
         with store.writing(attempt.token) as writer:
             writer.inventory(job.versions["A.ifc"], model(boxes)[0])
@@ -395,7 +395,7 @@ def test_a_late_matching_settles_what_results_could_not_say(runs: Runs) -> None:
         runs.world.project,
     )
     assert runs.states()["column-0 x pipe-0"] == "untested: unlinked"
-    job = runs.world.job({"A": runs.version("A", COLUMNS[1:])})
+    job = runs.world.job({"A": runs.version("A", COLUMNS[1:])}, check="diff")
     attempt = start(runs.store, job)
     with runs.store.writing(attempt.token) as writer:
         link_versions(writer)

@@ -12,6 +12,7 @@ from ifcbase.clash.report import (
     Kind,
     LeftOut,
     Measured,
+    Related,
     SetReport,
     SideFile,
 )
@@ -51,6 +52,12 @@ def clashes(pairs: list[tuple[int, int, int, int]], group: int = -1) -> Clashes:
     )
 
 
+def related(pairs: list[tuple[int, int, int, int]]) -> Related:
+    """Pairs (a_file, a, b_file, b) that were left out."""
+    table = np.array(pairs, np.int32).reshape(-1, 4)
+    return Related(*(table[:, column].copy() for column in range(4)))
+
+
 def report(
     pairs: list[tuple[int, int, int, int]],
     inventories: list[Inventory],
@@ -85,8 +92,10 @@ def any_report(draw: st.DrawFn) -> ClashReport:
     two = [(f, i) for f in rest for i in range(sizes[f])] if len(sizes) > 1 else one
     possible = sorted({(min(x, y), max(x, y)) for x in one for y in two if x != y})
     chosen = draw(st.lists(st.sampled_from(possible), unique=True)) if possible else []
-    made = report([(*x, *y) for x, y in sorted(chosen)], inventories, left)
+    split = draw(st.integers(0, len(chosen)))
+    made = report([(*x, *y) for x, y in sorted(chosen[:split])], inventories, left)
     (only,) = made.sets
+    only.related = related([(*x, *y) for x, y in sorted(chosen[split:])])
     found = only.clashes
     for i in range(len(found)):
         found.kind[i] = draw(st.sampled_from(list(Kind)))
@@ -95,7 +104,7 @@ def any_report(draw: st.DrawFn) -> ClashReport:
         found.p1[i] = draw(st.tuples(COORDINATE, COORDINATE, COORDINATE))
         found.p2[i] = draw(st.tuples(COORDINATE, COORDINATE, COORDINATE))
         found.group[i] = draw(st.integers(-1, 9))
-    only.related_left_out = draw(st.integers(0, 5))
+    only.incomplete = draw(st.sampled_from([None, "list cut", "time"]))
     only.touching = draw(st.integers(0, 5))
     only.warnings = draw(st.lists(st.sampled_from(["side a is empty", "größer"]), max_size=2))
     return made
