@@ -101,7 +101,7 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
     with store.writing(start(store, job).token) as writer:
         _describe(writer, job)
         result = _write_rows(writer, "A x B")
-        world.results[name] = writer.finish_result(result, footer(1))
+        world.results[name] = writer.finish_result(result, footer(1, related_left_out=1))
         writer.finish_job({}, {})
     world.sql(
         "update core.attempts set started_by = %s where job_id = %s", _principal(name), job.id
@@ -168,6 +168,7 @@ def _write_rows(writer: Writer, clash_set: str) -> int:
     ]
     writer.append_rows(result, "elements", refs)
     writer.append_rows(result, "left_out", [{"position": 0, "element": 2, "reason": "no geometry"}])
+    writer.append_rows(result, "related", [{"a": 1, "b": 5}])
     writer.append_sightings(result, sightings([(0, 4)]))
     return result
 
