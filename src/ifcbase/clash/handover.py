@@ -22,7 +22,7 @@ from ifcbase.clash.report import (
     Kind,
     LeftOut,
     Measured,
-    Related,
+    PairList,
     SetReport,
     SideFile,
 )
@@ -59,8 +59,8 @@ _COLUMNS: dict[str, tuple[type, int]] = {
     "p2": (np.float64, 3),
     "group": (np.int32, 1),
 }
-#: Columns of Related.
-_RELATED = ("a_file", "a", "b_file", "b")
+#: Columns of PairList.
+_PAIRS = ("a_file", "a", "b_file", "b")
 #: More is no reason, but a text.
 _LONGEST_REASON = 200
 Array = npt.NDArray[Any]
@@ -77,8 +77,9 @@ def write(report: ClashReport, folder: Path) -> None:
     for number, each in enumerate(report.sets):
         for name in _COLUMNS:
             arrays[f"{number}.{name}"] = getattr(each.clashes, name)
-        for name in _RELATED:
-            arrays[f"{number}.related.{name}"] = getattr(each.related, name)
+        for why, pairs in (("related", each.related), ("undecided", each.undecided)):
+            for name in _PAIRS:
+                arrays[f"{number}.{why}.{name}"] = getattr(pairs, name)
         sides = {}
         for letter, side in (("a", each.a), ("b", each.b)):
             sides[letter] = [source.file for source in side]
@@ -263,7 +264,8 @@ def _set(document: Any, number: int, files: list[FileReport], arrays: _Arrays) -
         a=a,
         b=b,
         clashes=clashes,
-        related=_related(number, a, b or a, clashes, files, arrays),
+        related=_pair_list("related", number, a, b or a, clashes, files, arrays),
+        undecided=_pair_list("undecided", number, a, b or a, clashes, files, arrays),
         touching=_count(document, "touching"),
         warnings=warnings,
         incomplete=incomplete,
@@ -323,27 +325,28 @@ def _clashes(
     return clashes
 
 
-def _related(
+def _pair_list(
+    why: str,
     number: int,
     a: list[SideFile],
     b: list[SideFile],
     clashes: Clashes,
     files: list[FileReport],
     arrays: _Arrays,
-) -> Related:
-    columns = {name: arrays.take(f"{number}.related.{name}", np.int32) for name in _RELATED}
-    related = Related(**columns)
+) -> PairList:
+    columns = {name: arrays.take(f"{number}.{why}.{name}", np.int32) for name in _PAIRS}
+    found = PairList(**columns)
     _check(len({len(column) for column in columns.values()}) == 1, "columns of different lengths")
-    if len(related):
-        left_out = _pairs(related, a, b, files)
+    if len(found):
+        left_out = _pairs(found, a, b, files)
         reported = _pairs(clashes, a, b, files) if len(clashes) else left_out[:0]
         both = np.concatenate([left_out, reported])
         _check(len(np.unique(both, axis=0)) == len(both), "a pair reported and left out")
-    return related
+    return found
 
 
 def _pairs(
-    found: Clashes | Related, a: list[SideFile], b: list[SideFile], files: list[FileReport]
+    found: Clashes | PairList, a: list[SideFile], b: list[SideFile], files: list[FileReport]
 ) -> npt.NDArray[np.int64]:
     """The two elements of each row (not none) as numbers over all files, smaller first; checked."""
     sizes = np.array([len(f.inventory) for f in files], np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.clash.engine import Contacts, Members
-from ifcbase.clash.report import Clashes, Kind, Measured, Related
+from ifcbase.clash.report import Clashes, Kind, Measured, PairList
 from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.relations import Relations
 
@@ -23,7 +23,7 @@ def to_clashes(
     sizes: Sequence[int],
     relations: Sequence[Relations],
     include_related: bool,
-) -> tuple[Clashes, Related]:
+) -> tuple[Clashes, PairList]:
     """The clashes, sorted by (a_file, a, b_file, b), and the related pairs that were left out.
 
     ``sizes`` are the models' element counts. An element against itself is dropped; a pair that
@@ -61,11 +61,11 @@ def to_clashes(
         group=np.full(len(keep), -1, np.int32),
     )
     if include_related:
-        return clashes, Related.empty()
+        return clashes, PairList.empty()
     related = _related(clashes, relations)
     left = take(clashes, np.flatnonzero(related))
     kept = take(clashes, np.flatnonzero(~related))
-    return kept, Related(left.a_file, left.a, left.b_file, left.b)
+    return kept, PairList(left.a_file, left.a, left.b_file, left.b)
 
 
 def take(clashes: Clashes, rows: npt.NDArray[np.intp]) -> Clashes:

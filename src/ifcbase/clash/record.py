@@ -115,7 +115,7 @@ def _record_set(
     writer.append_rows(result, "coverage", _coverage(report, sides))
     writer.append_rows(result, "elements", _elements(report, refs))
     writer.append_rows(result, "left_out", _left_out(sides, refs))
-    writer.append_rows(result, "related", _related(each, refs))
+    writer.append_rows(result, "pairs_left_out", _pairs_left_out(each, refs))
     writer.append_sightings(result, sightings)
     return writer.finish_result(
         result,
@@ -124,6 +124,7 @@ def _record_set(
             "verdict": each.verdict(min_coverage),
             "coverage": each.coverage,
             "related_left_out": each.related_left_out,
+            "undecided": len(each.undecided),
             "touching": each.touching,
             "warnings": each.warnings,
             "incomplete": each.incomplete,
@@ -200,12 +201,17 @@ def _left_out(sides: Sides, refs: Refs) -> list[dict[str, Any]]:
     ]
 
 
-def _related(each: SetReport, refs: Refs) -> list[dict[str, Any]]:
+def _pairs_left_out(each: SetReport, refs: Refs) -> list[dict[str, Any]]:
     """All of them, not only those the chain knows: a late result may bring the others in."""
-    related = each.related
-    ones = _numbers(related.a_file, related.a, refs).tolist()
-    others = _numbers(related.b_file, related.b, refs).tolist()
-    return [{"a": one, "b": other} for one, other in zip(ones, others, strict=True)]
+    rows = []
+    for reason, pairs in (("related", each.related), ("undecided", each.undecided)):
+        ones = _numbers(pairs.a_file, pairs.a, refs).tolist()
+        others = _numbers(pairs.b_file, pairs.b, refs).tolist()
+        rows += [
+            {"a": one, "b": other, "reason": reason}
+            for one, other in zip(ones, others, strict=True)
+        ]
+    return rows
 
 
 def _sightings(each: SetReport, sides: Sides) -> tuple[Refs, Columns]:
@@ -214,9 +220,9 @@ def _sightings(each: SetReport, sides: Sides) -> tuple[Refs, Columns]:
     keys = {(int(f), int(i)) for f, i in zip(clashes.a_file, clashes.a, strict=True)}
     keys |= {(int(f), int(i)) for f, i in zip(clashes.b_file, clashes.b, strict=True)}
     keys |= {(side.file, index) for _, side in sides for index in side.left_out}
-    related = each.related
-    keys |= set(zip(related.a_file.tolist(), related.a.tolist(), strict=True))
-    keys |= set(zip(related.b_file.tolist(), related.b.tolist(), strict=True))
+    for pairs in (each.related, each.undecided):
+        keys |= set(zip(pairs.a_file.tolist(), pairs.a.tolist(), strict=True))
+        keys |= set(zip(pairs.b_file.tolist(), pairs.b.tolist(), strict=True))
     refs: Refs = {key: ref for ref, key in enumerate(sorted(keys))}
 
     # A self clash has only positions of side a.

@@ -98,10 +98,10 @@ class Clashes:
 
 
 @dataclass(slots=True)
-class Related:
-    """n pairs that were met and left out because they belong together; sides as in ``Clashes``.
+class PairList:
+    """n pairs that were met and not reported; sides as in ``Clashes``.
 
-    Who leaves them out before they are looked at names every such pair there could have been.
+    Who leaves pairs out before they are looked at names every such pair there could have been.
     """
 
     a_file: IntArray
@@ -113,7 +113,7 @@ class Related:
         return len(self.a)
 
     @classmethod
-    def empty(cls) -> Related:
+    def empty(cls) -> PairList:
         i = np.zeros(0, np.int32)
         return cls(i, i, i, i)
 
@@ -146,7 +146,8 @@ class SetReport:
     a: list[SideFile]
     b: list[SideFile]  # empty: side a against itself
     clashes: Clashes
-    related: Related = field(default_factory=Related.empty)
+    related: PairList = field(default_factory=PairList.empty)  # left out: they belong together
+    undecided: PairList = field(default_factory=PairList.empty)  # nobody could judge them
     touching: int = 0  # pairs in contact within the band, reported or not
     warnings: list[str] = field(default_factory=list)
     #: Why the list of clashes is not whole (LIST_CUT, or the words of who cut the run short).
@@ -182,7 +183,7 @@ class SetReport:
         """Found clashes win over inconclusive; nothing tested is never clean."""
         if len(self.clashes):
             return Verdict.FOUND
-        if self.incomplete or self.empty_sides or self.coverage < min_coverage:
+        if self.incomplete or self.undecided or self.empty_sides or self.coverage < min_coverage:
             return Verdict.INCONCLUSIVE
         if any(len(s.selected) == 0 for s in self.a + self.b):
             return Verdict.INCONCLUSIVE

@@ -51,12 +51,20 @@ def list_pairs(
     state: str | None = None,
     review: str | None = None,
     pairs: Sequence[int] | None = None,
+    remeasured: bool | None = None,
     limit: int | None = None,
 ) -> list[Row]:
     """Pairs with detection state, review state and their last contact, deepest first."""
     chosen = None if pairs is None else list(pairs)
     return _rows(
-        connection, "pairs", set=set_id, state=state, review=review, pairs=chosen, limit=limit
+        connection,
+        "pairs",
+        set=set_id,
+        state=state,
+        review=review,
+        pairs=chosen,
+        remeasured=remeasured,
+        limit=limit,
     )
 
 

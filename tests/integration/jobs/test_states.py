@@ -12,7 +12,7 @@ from ifcbase.jobs.submit import cancel_job, full_id, list_jobs, show_job
 from ifcbase.ledger.connect import translated
 from ifcbase.ledger.interface import Attempt
 from ifcbase.ledger.postgres import PostgresLedger
-from tests.integration.world import Job, World, header, start
+from tests.integration.world import Job, World, finish_empty, header, start
 
 UNKNOWN = "b6f1d6a0-3f6c-4b9e-9d35-6c1f1c1f1c1f"
 Step = Callable[[World, PostgresLedger, Job], Attempt | None]
@@ -40,7 +40,7 @@ def running(world: World, store: PostgresLedger, job: Job) -> Attempt:
 
 def finished(world: World, store: PostgresLedger, job: Job) -> None:
     with store.writing(start(store, job).token) as writer:
-        writer.finish_job({"clash_count": 0}, {})
+        finish_empty(writer, {"clash_count": 0})
 
 
 def failed(world: World, store: PostgresLedger, job: Job) -> None:
@@ -75,7 +75,7 @@ def test_what_can_be_done_to_a_job_in_each_state(
         (to_requeue, lambda job: requeue(busy, job)),
     ]
     for expected, act in actions:
-        job = busy.job({"A": "a"}, check="conversion")
+        job = busy.job({"A": "a"})
         step(busy, store, job)
         if isinstance(expected, str):
             act(job)
@@ -129,11 +129,11 @@ def test_a_cancelled_job_whose_worker_dies_is_not_tried_again(
 def test_a_result_that_is_stored_wins_over_a_late_cancel(
     busy: World, store: PostgresLedger
 ) -> None:
-    job = busy.job({"A": "a"}, check="conversion")
+    job = busy.job({"A": "a"})
     attempt = start(store, job)
     cancel_job(busy.connection, job.id)
     with store.writing(attempt.token) as writer:
-        writer.finish_job({"db_id": 1}, {})
+        finish_empty(writer, {"db_id": 1})
     assert busy.state(job) == "finished"
 
 

@@ -43,8 +43,10 @@ def pair(text: str) -> Pair:
 def shapeless(found: Inventory) -> Signatures:
     """Signatures of elements that differ by their names alone, and have no shape."""
     size = len(found)
-    columns = {
-        name: np.full((size, width) if width > 1 else size, 0 if dtype is np.int64 else np.nan, dtype)
+    columns: dict[str, np.ndarray[Any, Any]] = {
+        name: np.full(
+            (size, width) if width > 1 else size, 0 if dtype is np.int64 else np.nan, dtype
+        )
         for name, (dtype, width) in MEASURES.items()
     }
     return Signatures.of(found, columns)
@@ -81,6 +83,8 @@ class Spec:
     incomplete: str | None = None
     #: Pairs that were met and left out because they belong together.
     related: frozenset[Pair] = frozenset()
+    #: Pairs that could not be judged.
+    undecided: frozenset[Pair] = frozenset()
     allow_touching: bool = False
 
     def definition(self) -> dict[str, Any]:
@@ -232,15 +236,19 @@ class Chain:
         ]  # fmt: skip
         writer.append_rows(result, "elements", elements)
         writer.append_rows(result, "left_out", left_out)
-        related = [{"a": refs[a], "b": refs[b]} for a, b in sorted(spec.related)]
-        writer.append_rows(result, "related", related)
+        skipped = [
+            {"a": refs[a], "b": refs[b], "reason": reason}
+            for reason, pairs in (("related", spec.related), ("undecided", spec.undecided))
+            for a, b in sorted(pairs)
+        ]
+        writer.append_rows(result, "pairs_left_out", skipped)
         writer.append_sightings(result, _columns(found, refs, sides))
         return writer.finish_result(
             result,
             {
                 "clash_count": len(found), "verdict": "found" if found else "clean",
                 "coverage": 1.0, "warnings": [], "incomplete": spec.incomplete,
-                "related_left_out": len(related),
+                "related_left_out": len(spec.related), "undecided": len(spec.undecided),
                 "engine": {"measure_version": spec.measure, "mesher": spec.mesher},
             },
         )  # fmt: skip

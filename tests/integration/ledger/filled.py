@@ -168,7 +168,7 @@ def _write_rows(writer: Writer, clash_set: str) -> int:
     ]
     writer.append_rows(result, "elements", refs)
     writer.append_rows(result, "left_out", [{"position": 0, "element": 2, "reason": "no geometry"}])
-    writer.append_rows(result, "related", [{"a": 1, "b": 5}])
+    writer.append_rows(result, "pairs_left_out", [{"a": 1, "b": 5, "reason": "related"}])
     writer.append_sightings(result, sightings([(0, 4)]))
     return result
 

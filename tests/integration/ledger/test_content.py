@@ -43,7 +43,6 @@ def write(store: PostgresLedger, job: Job, model: str, truth: Truth) -> None:
     attempt = start(store, job)
     with store.writing(attempt.token) as writer:
         writer.inventory(job.versions[f"{model}.ifc"], inventory(elements))
-        writer.finish_job({}, {})
 
 
 def stored(world: World, version: int) -> Truth:
@@ -107,7 +106,7 @@ def test_every_version_keeps_its_content_in_any_order(
         "insert into core.projects (name) values (%s) returning id", f"p{secrets.token_hex(6)}"
     )
     jobs = {
-        model: [busy.job({model: f"{model}{i}"}, check="diff") for i in range(len(found))]
+        model: [busy.job({model: f"{model}{i}"}) for i in range(len(found))]
         for model, found in story.versions.items()
     }
     ids = {model: [job.versions[f"{model}.ifc"] for job in found] for model, found in jobs.items()}
@@ -122,7 +121,7 @@ def test_a_later_version_between_two_equal_ones_splits_their_range(
     any_busy: World, any_store: PostgresLedger
 ) -> None:
     story = Story({"A": [{("a", 0): "one"}, {("a", 0): "two"}, {}, {("a", 0): "one"}]}, [])
-    jobs = [any_busy.job({"A": str(i)}, check="diff") for i in range(4)]
+    jobs = [any_busy.job({"A": str(i)}) for i in range(4)]
     ids = {"A": [job.versions["A.ifc"] for job in jobs]}
     known: list[tuple[str, int]] = []
     for i in (0, 3, 2, 1):
@@ -141,7 +140,7 @@ def test_versions_of_one_model_inventoried_at_once(busy: World) -> None:
     versions: list[Truth] = [
         {key: NAMES[(i + j) % 3] for j, key in enumerate(KEYS) if (i + j) % 4} for i in range(6)
     ]
-    jobs = [busy.job({"A": str(i)}, check="diff") for i in range(6)]
+    jobs = [busy.job({"A": str(i)}) for i in range(6)]
     ready = threading.Barrier(6)
 
     def run(i: int) -> None:
@@ -161,7 +160,7 @@ def test_versions_of_one_model_inventoried_at_once(busy: World) -> None:
 def test_two_jobs_describing_one_version_describe_it_once(
     busy: World, store: PostgresLedger
 ) -> None:
-    first, second = busy.job({"A": "same"}, check="diff"), busy.job({"A": "same"}, check="diff")
+    first, second = busy.job({"A": "same"}), busy.job({"A": "same"})
     assert first.versions == second.versions
     write(store, first, "A", {("a", 0): "one"})
     write(store, second, "A", {("b", 0): "another reading"})
@@ -174,13 +173,13 @@ def test_two_jobs_describing_one_version_describe_it_once(
 
 def test_the_same_file_may_return_as_a_later_version(busy: World, store: PostgresLedger) -> None:
     contents = ["old", "new", "old"]
-    jobs = [busy.job({"A": content}, check="diff") for content in contents]
+    jobs = [busy.job({"A": content}) for content in contents]
     numbers = [
         busy.value("select number from core.model_versions where id = %s", job.versions["A.ifc"])
         for job in jobs
     ]
     assert numbers == [1, 2, 3]
-    assert busy.job({"A": "old"}, check="diff").versions == jobs[2].versions, (
+    assert busy.job({"A": "old"}).versions == jobs[2].versions, (
         "the latest bytes again are no version"
     )
     for job, name in zip(jobs, ["one", "two", "one"], strict=True):

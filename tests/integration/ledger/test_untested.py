@@ -81,7 +81,7 @@ def test_one_result_cannot_match_two_sets_with_one_selector(chain: Chain) -> Non
             rows = {"input": "arc.ifc", "selector": "x", "matched": [[m, 0] for m in matched]}
             writer.append_rows(result, "selection", [rows])
 
-    with pytest.raises(Conflict, match="matched other elements of arc.ifc before"):
+    with pytest.raises(Conflict, match=r"matched other elements of arc\.ifc before"):
         writes(chain, write)
 
 
@@ -142,8 +142,9 @@ def test_related_pairs_sent_twice_are_kept_once_and_those_that_are_lost_are_miss
             "elements",
             [{"ref": i, "input": f, "global_id": g, "n": 0} for i, (f, g) in enumerate(inputs)],
         )
-        for rows in ([{"a": 0, "b": 2}], [{"a": 0, "b": 2}, {"a": 3, "b": 1}]):
-            writer.append_rows(result, "related", rows)
+        once, more = {"a": 0, "b": 2, "reason": "related"}, {"a": 3, "b": 1, "reason": "related"}
+        for rows in ([once], [once, more], [once | {"a": 2, "b": 0}]):
+            writer.append_rows(result, "pairs_left_out", rows)
         writer.finish_result(result, footer(0, related_left_out=3))
 
     with pytest.raises(Conflict, match="counts 3 related pairs that were left out, 2 arrived"):
@@ -152,8 +153,19 @@ def test_related_pairs_sent_twice_are_kept_once_and_those_that_are_lost_are_miss
 
 def test_a_related_pair_of_an_element_nobody_knows_is_refused(chain: Chain) -> None:
     chain.run([ONE])
-    with pytest.raises(RequestInvalid, match="element [56] is in no inventory"):
-        writes(chain, lambda w, result: w.append_rows(result, "related", [{"a": 5, "b": 6}]))
+    row = {"a": 5, "b": 6, "reason": "related"}
+    with pytest.raises(RequestInvalid, match=r"element [56] is in no inventory"):
+        writes(chain, lambda w, result: w.append_rows(result, "pairs_left_out", [row]))
+
+
+def test_nothing_is_resolved_when_a_pair_could_not_be_judged(chain: Chain) -> None:
+    result = chain.run([ONE, TWO])
+    result = chain.run([TWO], undecided=frozenset({pair(ONE)}))
+    assert chain.state(ONE) == "untested: undecided"
+    assert chain.world.value("select undecided from clash.results where id = %s", result) == 1
+    chain.run([TWO], related=frozenset({pair(ONE)}), undecided=frozenset({pair(ONE)}))
+    assert chain.state(ONE) == "untested: related"
+    assert agrees(chain)
 
 
 def test_nothing_is_resolved_when_touching_is_switched_off(chain: Chain) -> None:

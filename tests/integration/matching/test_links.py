@@ -257,13 +257,12 @@ def late(world: World, store: PostgresLedger, order: list[int]) -> Runs:
         reissued(COLUMNS, 0.0007, "b"),
         reissued(reissued(COLUMNS, 0.0007, "b")[:3], 0.0007, "c"),
     ]
-    jobs = [world.job({"A": runs.version("A", boxes)}, check="diff") for boxes in versions]
+    jobs = [world.job({"A": runs.version("A", boxes)}) for boxes in versions]
     for number in order:
         attempt = start(store, jobs[number])
         with store.writing(attempt.token) as writer:
             writer.inventory(jobs[number].versions["A.ifc"], *model(versions[number]))
             link_versions(writer)
-            writer.finish_job({}, {})
     return runs
 
 
@@ -376,12 +375,11 @@ def test_an_inventory_without_signatures_is_matched_by_ids_and_doubted_else(
 ) -> None:
     runs = Runs(busy, store)
     for boxes in (COLUMNS, reissued(COLUMNS[:1]) + COLUMNS[1:]):
-        job = busy.job({"A": runs.version("A", boxes)}, check="diff")
+        job = busy.job({"A": runs.version("A", boxes)})
         attempt = start(store, job)
         with store.writing(attempt.token) as writer:
             writer.inventory(job.versions["A.ifc"], model(boxes)[0])
             link_versions(writer)
-            writer.finish_job({}, {})
     assert runs.links() == {}
     assert set(runs.links("doubtful")) == {"column-0"}
 
@@ -395,11 +393,10 @@ def test_a_late_matching_settles_what_results_could_not_say(runs: Runs) -> None:
         runs.world.project,
     )
     assert runs.states()["column-0 x pipe-0"] == "untested: unlinked"
-    job = runs.world.job({"A": runs.version("A", COLUMNS[1:])}, check="diff")
+    job = runs.world.job({"A": runs.version("A", COLUMNS[1:])})
     attempt = start(runs.store, job)
     with runs.store.writing(attempt.token) as writer:
         link_versions(writer)
-        writer.finish_job({}, {})
     assert runs.states()["column-0 x pipe-0"] == "removed"
     runs.verify()
 

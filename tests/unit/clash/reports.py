@@ -12,7 +12,7 @@ from ifcbase.clash.report import (
     Kind,
     LeftOut,
     Measured,
-    Related,
+    PairList,
     SetReport,
     SideFile,
 )
@@ -52,10 +52,10 @@ def clashes(pairs: list[tuple[int, int, int, int]], group: int = -1) -> Clashes:
     )
 
 
-def related(pairs: list[tuple[int, int, int, int]]) -> Related:
+def pair_list(pairs: list[tuple[int, int, int, int]]) -> PairList:
     """Pairs (a_file, a, b_file, b) that were left out."""
     table = np.array(pairs, np.int32).reshape(-1, 4)
-    return Related(*(table[:, column].copy() for column in range(4)))
+    return PairList(*(table[:, column].copy() for column in range(4)))
 
 
 def report(
@@ -92,10 +92,11 @@ def any_report(draw: st.DrawFn) -> ClashReport:
     two = [(f, i) for f in rest for i in range(sizes[f])] if len(sizes) > 1 else one
     possible = sorted({(min(x, y), max(x, y)) for x in one for y in two if x != y})
     chosen = draw(st.lists(st.sampled_from(possible), unique=True)) if possible else []
-    split = draw(st.integers(0, len(chosen)))
-    made = report([(*x, *y) for x, y in sorted(chosen[:split])], inventories, left)
+    cut = sorted(draw(st.tuples(st.integers(0, len(chosen)), st.integers(0, len(chosen)))))
+    made = report([(*x, *y) for x, y in sorted(chosen[: cut[0]])], inventories, left)
     (only,) = made.sets
-    only.related = related([(*x, *y) for x, y in sorted(chosen[split:])])
+    only.related = pair_list([(*x, *y) for x, y in sorted(chosen[cut[0] : cut[1]])])
+    only.undecided = pair_list([(*x, *y) for x, y in sorted(chosen[cut[1] :])])
     found = only.clashes
     for i in range(len(found)):
         found.kind[i] = draw(st.sampled_from(list(Kind)))

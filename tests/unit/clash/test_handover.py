@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifcbase.clash import handover
-from ifcbase.clash.report import Clashes, ClashReport, LeftOut, Related
+from ifcbase.clash.report import Clashes, ClashReport, LeftOut, PairList
 from ifcbase.clash.request import parse_request
 from ifcbase.errors import ReportInvalid
 from tests.unit.clash.reports import any_report, inventory, report
@@ -42,10 +42,11 @@ def assert_equal(one: ClashReport, two: ClashReport) -> None:
             mine, theirs = getattr(s.clashes, column.name), getattr(t.clashes, column.name)
             assert mine.dtype == theirs.dtype
             assert np.array_equal(mine, theirs)
-        for column in dataclasses.fields(Related):
-            mine, theirs = getattr(s.related, column.name), getattr(t.related, column.name)
-            assert mine.dtype == theirs.dtype
-            assert np.array_equal(mine, theirs)
+        for column in dataclasses.fields(PairList):
+            for one_list, other in ((s.related, t.related), (s.undecided, t.undecided)):
+                mine, theirs = getattr(one_list, column.name), getattr(other, column.name)
+                assert mine.dtype == theirs.dtype
+                assert np.array_equal(mine, theirs)
 
 
 @settings(deadline=None, max_examples=60)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ifcbase.clash.engine import Contacts, Members
 from ifcbase.clash.pairs import to_clashes
-from ifcbase.clash.report import Clashes, Kind, Measured, Related
+from ifcbase.clash.report import Clashes, Kind, Measured, PairList
 from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.relations import Relations
 
@@ -57,7 +57,7 @@ def run(
     kind: Kind = Kind.PIERCE,
     relations: list[Relations] | None = None,
     include_related: bool = False,
-) -> tuple[Clashes, Related]:
+) -> tuple[Clashes, PairList]:
     in_a = members(a)
     in_b = in_a if b is None else members(b)
     return to_clashes(

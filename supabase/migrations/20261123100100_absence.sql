@@ -1,52 +1,61 @@
--- Absent pairs that must not be called resolved or removed: those left out as related, those whose
--- GlobalId stands for several elements, those whose element is on its way to another model.
+-- Absent pairs that must not be called resolved or removed: those left out as related or because nobody
+-- could judge them, those whose GlobalId stands for several elements, those whose element is on its
+-- way to another model.
 
-create table clash.related (
-  result_id bigint primary key references clash.results on delete cascade,
+create table clash.pairs_left_out (
+  result_id bigint not null references clash.results on delete cascade,
+  reason text not null check (reason in ('related', 'undecided')),
   project_id bigint not null references core.projects on delete cascade,
   one bigint[] not null,
   other bigint[] not null,
+  primary key (result_id, reason),
   check (cardinality(one) = cardinality(other) and cardinality(one) > 0)
 );
-comment on table clash.related is
-  'The pairs a result met and left out because they belong together (a host and its filling, parts of '
-  'one assembly), as two lists of elements side by side. All of them, since a late result may make '
-  'any of them a pair of the chain; lists, since one costs 16 bytes.';
-alter table clash.related enable row level security;
-revoke all on clash.related from public, anon, authenticated, ifc_worker;
-grant select, insert, update, delete on clash.related to service_role;
-grant select on clash.related to anon, authenticated;
-create policy service on clash.related to service_role using (true) with check (true);
-create policy read on clash.related for select to anon, authenticated
+comment on table clash.pairs_left_out is
+  'The pairs a result met and did not report: because they belong together (related: a host and its '
+  'filling, parts of one assembly), or because they could not be judged (undecided); as two lists of '
+  'elements side by side. All of them, since a late result may make any of them a pair of the chain; '
+  'lists, since a pair then costs 16 bytes.';
+alter table clash.results add column undecided int not null default 0;
+comment on column clash.results.undecided is
+  'Pairs that are not among the clashes and might be: they could not be judged.';
+alter table clash.pairs_left_out enable row level security;
+revoke all on clash.pairs_left_out from public, anon, authenticated, ifc_worker;
+grant select, insert, update, delete on clash.pairs_left_out to service_role;
+grant select on clash.pairs_left_out to anon, authenticated;
+create policy service on clash.pairs_left_out to service_role using (true) with check (true);
+create policy read on clash.pairs_left_out for select to anon, authenticated
   using (exists (select from clash.results r where r.id = result_id));
 
 insert into clash.state_reasons (reason, sentence) values
   ('related', 'the elements belong together by design, and such pairs were left out'),
+  ('undecided', 'the pair was looked at, but could not be judged'),
   ('ambiguous id', 'several elements share a GlobalId and changed: nobody can tell which is which');
 
-create function clash.append_related(result clash.results, rows jsonb) returns void
+create function clash.append_pairs_left_out(result clash.results, rows jsonb) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform clash.require_known(result, array(
     select x.ref from jsonb_to_recordset(rows) as r (a int, b int)
      cross join lateral (values (r.a), (r.b)) x (ref)));
-  insert into clash.related as t (result_id, project_id, one, other)
-  select result.id, result.project_id, array_agg(p.one order by p.one, p.other),
+  insert into clash.pairs_left_out as t (result_id, reason, project_id, one, other)
+  select result.id, p.reason, result.project_id, array_agg(p.one order by p.one, p.other),
          array_agg(p.other order by p.one, p.other)
-    from (select least(a.element_id, b.element_id) as one, greatest(a.element_id, b.element_id) as other
-            from jsonb_to_recordset(rows) as r (a int, b int)
+    from (select r.reason, least(a.element_id, b.element_id) as one,
+                 greatest(a.element_id, b.element_id) as other
+            from jsonb_to_recordset(rows) as r (a int, b int, reason text)
             join clash.result_elements a on a.result_id = result.id and a.ref = r.a
             join clash.result_elements b on b.result_id = result.id and b.ref = r.b
           union
-          select x.one, x.other from clash.related k
+          select k.reason, x.one, x.other from clash.pairs_left_out k
            cross join lateral unnest(k.one, k.other) as x (one, other)
            where k.result_id = result.id) p
-  having count(*) > 0
-  on conflict (result_id) do update set one = excluded.one, other = excluded.other;
+   group by p.reason
+  on conflict (result_id, reason) do update set one = excluded.one, other = excluded.other;
 end
 $$;
-comment on function clash.append_related(clash.results, jsonb) is
-  'Adds pairs that were met and left out as related; sending them twice does no harm.';
+comment on function clash.append_pairs_left_out(clash.results, jsonb) is
+  'Adds pairs that were met and not reported, with the reason; sending them twice does no harm.';
 
 create or replace function clash.append_rows(result clash.results, kind text, rows jsonb) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -77,8 +86,8 @@ begin
         from jsonb_to_recordset(rows) as r ("position" smallint, element int, reason text)
         join clash.result_elements e on e.result_id = result.id and e.ref = r.element
       on conflict do nothing;
-    when 'related' then
-      perform clash.append_related(result, rows);
+    when 'pairs_left_out' then
+      perform clash.append_pairs_left_out(result, rows);
     when 'sightings' then
       perform core.make_copy_target('sightings', core.writer());
       insert into pg_temp.incoming_sightings
@@ -100,7 +109,9 @@ declare
   arrived int;
   expected int := (footer ->> 'clash_count')::int;
   related int := coalesce((footer ->> 'related_left_out')::int, 0);
+  undecided_pairs int := coalesce((footer ->> 'undecided')::int, 0);
   gap smallint;
+  lost record;
 begin
   -- One finish of a set at a time, so that the chain has one first result.
   perform 1 from clash.sets s where s.id = result.set_id for no key update;
@@ -133,15 +144,19 @@ begin
     perform core.refuse('409', 'conflict',
       format('the result does not name every element that coverage %s left out', gap));
   end if;
-  arrived := coalesce((select cardinality(k.one) from clash.related k where k.result_id = result.id), 0);
-  if arrived <> related then
+  select c.reason, c.counted, coalesce(cardinality(k.one), 0) as stored into lost
+    from (values ('related', related), ('undecided', undecided_pairs)) c (reason, counted)
+    left join clash.pairs_left_out k on k.result_id = result.id and k.reason = c.reason
+   where coalesce(cardinality(k.one), 0) <> c.counted limit 1;
+  if found then
     perform core.refuse('409', 'conflict',
-      format('the result counts %s related pairs that were left out, %s arrived', related, arrived));
+      format('the result counts %s %s pairs that were left out, %s arrived', lost.counted, lost.reason,
+             lost.stored));
   end if;
   update clash.results r set state = 'finished', finished_at = clock_timestamp(),
     clash_count = expected, verdict = footer ->> 'verdict',
     coverage = (footer ->> 'coverage')::double precision,
-    related_left_out = related,
+    related_left_out = related, undecided = undecided_pairs,
     touching = coalesce((footer ->> 'touching')::int, 0),
     warnings = coalesce((select array_agg(w) from jsonb_array_elements_text(footer -> 'warnings') w), '{}'),
     engine = footer -> 'engine', incomplete = footer ->> 'incomplete',
@@ -288,14 +303,16 @@ begin
   ), unsure as materialized (
     select u.* from clash.ambiguous_elements(result.id, array(select l.id from last_seen l), array(
       select a_element from wanted union select b_element from wanted)) u
-  ), related as materialized (
-    select distinct least(coalesce(i.root_id, x.one), coalesce(j.root_id, x.other)) as one,
-           greatest(coalesce(i.root_id, x.one), coalesce(j.root_id, x.other)) as other
-      from clash.related k
+  ), skipped as materialized (
+    select least(coalesce(i.root_id, x.one), coalesce(j.root_id, x.other)) as one,
+           greatest(coalesce(i.root_id, x.one), coalesce(j.root_id, x.other)) as other,
+           min(k.reason) as reason
+      from clash.pairs_left_out k
       cross join lateral unnest(k.one, k.other) as x (one, other)
       left join core.identities i on i.element_id = x.one
       left join core.identities j on j.element_id = x.other
      where k.result_id = result.id
+     group by 1, 2
   ), sided as (
     select f.element_id, bool_or(f.present) as present,
            bool_or(f.side is null) as away, bool_or(f.doubtful) as doubtful,
@@ -317,7 +334,7 @@ begin
     join sided b on b.element_id = w.b_element
     left join unsure ua on ua.seen = w.seen and ua.element_id = w.a_element
     left join unsure ub on ub.seen = w.seen and ub.element_id = w.b_element
-    left join related q on q.one = least(w.a_root, w.b_root) and q.other = greatest(w.a_root, w.b_root)
+    left join skipped q on q.one = least(w.a_root, w.b_root) and q.other = greatest(w.a_root, w.b_root)
     cross join lateral (select
       not (a.present or a.away or a.doubtful or ua.seen is not null)
       or not (b.present or b.away or b.doubtful or ub.seen is not null) as either) gone
@@ -328,7 +345,7 @@ begin
       when not coalesce((a.chosen_a and b.chosen_b) or (b.chosen_a and a.chosen_b), false)
         then 'no longer selected'
       when not coalesce((a.on_a and b.on_b) or (b.on_a and a.on_b), false) then 'no geometry'
-      when q.one is not null then 'related'
+      when q.reason is not null then q.reason
       when not w.comparable then 'definition changed'
       when not w.alike then 'other measure version'
       when result.incomplete is not null then
@@ -393,7 +410,7 @@ begin
 end
 $$;
 
-revoke all on function clash.append_related(clash.results, jsonb), core.arrives_later(bigint, int),
+revoke all on function clash.append_pairs_left_out(clash.results, jsonb), core.arrives_later(bigint, int),
   clash.ambiguous_elements(bigint, bigint[], bigint[]) from public, anon, authenticated, ifc_worker;
-grant execute on function clash.append_related(clash.results, jsonb), core.arrives_later(bigint, int),
+grant execute on function clash.append_pairs_left_out(clash.results, jsonb), core.arrives_later(bigint, int),
   clash.ambiguous_elements(bigint, bigint[], bigint[]) to service_role;
