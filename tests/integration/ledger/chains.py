@@ -59,6 +59,7 @@ class Clash:
     pair: Pair
     depth: float = 0.02
     kind: str = "collision"
+    group: int = -1
 
 
 @dataclass(frozen=True)
@@ -330,5 +331,5 @@ def _columns(
         "measured": np.full(n, 2, np.uint8),
         "distance": np.array([c.depth for c in found], np.float64),
         **{f"p{i}{axis}": zeros for i in (1, 2) for axis in "xyz"},
-        "smart_group": np.full(n, -1, np.int32),
+        "smart_group": np.array([c.group for c in found], np.int32),
     }
