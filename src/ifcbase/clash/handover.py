@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import struct
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,19 @@ from ifcbase.clash.report import (
     Kind,
     LeftOut,
     Measured,
+    PairList,
     SetReport,
     SideFile,
 )
 from ifcbase.clash.request import ClashFile, ClashRequest, ClashSet
 from ifcbase.errors import ReportInvalid
+from ifcbase.ifc.arrays import BROKEN, Array, Arrays
+from ifcbase.ifc.described import read_signatures
 from ifcbase.ifc.inventory import Inventory
-from ifcbase.ifc.signatures import MEASURES, Signatures
+from ifcbase.ifc.signatures import MEASURES
 from ifcbase.ifc.text import is_clean
 
-FORMAT = 1
+FORMAT = 2
 WORDS = "report.json"
 ARRAYS = "report.npz"
 
@@ -40,9 +42,6 @@ _MAX_WORDS = 2 << 30
 _MAX_ARRAYS = 2 << 30
 #: No building stands farther from the origin of its coordinates (metres).
 _FARTHEST = 1e9
-
-#: What reading a damaged archive raises.
-_BROKEN = (OSError, ValueError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile)
 
 _REASONS = tuple(LeftOut)
 #: Columns of Clashes: dtype and width.
@@ -58,7 +57,10 @@ _COLUMNS: dict[str, tuple[type, int]] = {
     "p2": (np.float64, 3),
     "group": (np.int32, 1),
 }
-Array = npt.NDArray[Any]
+#: Columns of PairList.
+_PAIRS = ("a_file", "a", "b_file", "b")
+#: More is no reason, but a text.
+_LONGEST_REASON = 200
 
 
 def write(report: ClashReport, folder: Path) -> None:
@@ -72,6 +74,9 @@ def write(report: ClashReport, folder: Path) -> None:
     for number, each in enumerate(report.sets):
         for name in _COLUMNS:
             arrays[f"{number}.{name}"] = getattr(each.clashes, name)
+        for why, pairs in (("related", each.related), ("undecided", each.undecided)):
+            for name in _PAIRS:
+                arrays[f"{number}.{why}.{name}"] = getattr(pairs, name)
         sides = {}
         for letter, side in (("a", each.a), ("b", each.b)):
             sides[letter] = [source.file for source in side]
@@ -85,9 +90,9 @@ def write(report: ClashReport, folder: Path) -> None:
             {
                 "definition": each.definition.model_dump(mode="json"),
                 "sides": sides,
-                "related_left_out": each.related_left_out,
                 "touching": each.touching,
                 "warnings": each.warnings,
+                "incomplete": each.incomplete,
             }
         )
     words = {
@@ -124,13 +129,13 @@ def read(folder: Path, request: ClashRequest | None = None) -> ClashReport:
     documents = _list(words, "sets")
     try:
         with zipfile.ZipFile(folder / ARRAYS) as archive:
-            arrays = _Arrays(archive)
+            arrays = Arrays(archive, _MAX_ARRAYS)
             for n, (each, document) in enumerate(zip(files, words["files"], strict=True)):
                 if document.get("signed") is True:
-                    each.signatures = _signatures(each.inventory, f"file{n}", arrays)
+                    each.signatures = read_signatures(each.inventory, f"file{n}", arrays)
             sets = [_set(each, n, files, arrays) for n, each in enumerate(documents)]
             _check(not arrays.unread, "arrays that belong to nothing")
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ReportInvalid("the report's arrays cannot be read", detail=str(error)) from error
     if request is not None:
         _check(tuple(s.definition for s in sets) == request.clash_sets, "another request's sets")
@@ -194,48 +199,7 @@ def _file(document: Any) -> FileReport:
 # --- arrays --------------------------------------------------------------------------------------
 
 
-class _Arrays:
-    """The members of an .npz, each read once, only as the plain type that is expected."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-        members = archive.infolist()
-        self.unread = {each.filename: each for each in members}
-        _check(len(self.unread) == len(members), "an array occurs twice")
-        _check(sum(each.file_size for each in members) <= _MAX_ARRAYS, "it is too large")
-
-    def take(self, name: str, dtype: type, width: int = 1) -> Array:
-        """One array of shape (n,) or (n, width). Its size must be what its bytes hold."""
-        info = self.unread.pop(name + ".npy", None)
-        if info is None:
-            raise ReportInvalid(f"the report does not hold together: no array {name}")
-        plain = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
-        _check(plain, f"{name} is compressed or encrypted")
-        with self._archive.open(info) as stream:
-            try:
-                version = np.lib.format.read_magic(stream)
-                _check(version == (1, 0), f"the header of {name}")
-                header = np.lib.format.read_array_header_1_0(stream)
-                data = stream.read()
-            except _BROKEN as error:
-                raise ReportInvalid(f"the array {name} is broken", detail=str(error)) from error
-        shape, fortran, found = header
-        rest = () if width == 1 else (width,)
-        _check(found == np.dtype(dtype) and shape[1:] == rest and len(shape) > 0, f"type of {name}")
-        _check(len(data) == found.itemsize * int(np.prod(shape, dtype=object)), f"size of {name}")
-        order = "F" if fortran and width > 1 else "C"
-        return np.frombuffer(data, found).reshape(shape, order=order).copy()  # type: ignore[call-overload,no-any-return]
-
-
-def _signatures(inventory: Inventory, prefix: str, arrays: _Arrays) -> Signatures:
-    columns = {
-        name: arrays.take(f"{prefix}.{name}", dtype, width)
-        for name, (dtype, width) in MEASURES.items()
-    }
-    return Signatures.of(inventory, columns)
-
-
-def _set(document: Any, number: int, files: list[FileReport], arrays: _Arrays) -> SetReport:
+def _set(document: Any, number: int, files: list[FileReport], arrays: Arrays) -> SetReport:
     _check(isinstance(document, dict), "a set")
     try:
         definition = ClashSet.model_validate(document.get("definition"))
@@ -247,14 +211,20 @@ def _set(document: Any, number: int, files: list[FileReport], arrays: _Arrays) -
     b = _side(_list(sides, "b"), definition.b, f"{number}.b", files, arrays)
     warnings = _list(document, "warnings")
     _check(all(isinstance(w, str) and is_clean(w) for w in warnings), "warnings")
+    incomplete = document.get("incomplete")
+    short = isinstance(incomplete, str) and 0 < len(incomplete) <= _LONGEST_REASON
+    _check(incomplete is None or (short and is_clean(incomplete)), "why it is incomplete")
+    clashes = _clashes(number, a, b or a, files, arrays)
     return SetReport(
         definition=definition,
         a=a,
         b=b,
-        clashes=_clashes(number, a, b or a, files, arrays),
-        related_left_out=_count(document, "related_left_out"),
+        clashes=clashes,
+        related=_pair_list("related", number, a, b or a, clashes, files, arrays),
+        undecided=_pair_list("undecided", number, a, b or a, clashes, files, arrays),
         touching=_count(document, "touching"),
         warnings=warnings,
+        incomplete=incomplete,
     )
 
 
@@ -263,7 +233,7 @@ def _side(
     sources: tuple[ClashFile, ...],
     prefix: str,
     files: list[FileReport],
-    arrays: _Arrays,
+    arrays: Arrays,
 ) -> list[SideFile]:
     _check(len(file_numbers) == len(sources), "sides")
     side = []
@@ -290,7 +260,7 @@ def _ascending(indexes: Array, size: int) -> bool:
 
 
 def _clashes(
-    number: int, a: list[SideFile], b: list[SideFile], files: list[FileReport], arrays: _Arrays
+    number: int, a: list[SideFile], b: list[SideFile], files: list[FileReport], arrays: Arrays
 ) -> Clashes:
     columns = {
         name: arrays.take(f"{number}.{name}", dtype, width)
@@ -300,13 +270,45 @@ def _clashes(
     _check(len({len(column) for column in columns.values()}) == 1, "columns of different lengths")
     if not len(clashes):
         return clashes
+    _pairs(clashes, a, b, files)
+    _check(bool(np.isin(clashes.kind, list(Kind)).all()), "an unknown kind")
+    _check(bool(np.isin(clashes.measured, list(Measured)).all()), "an unknown measure")
+    finite = np.isfinite(clashes.distance) & (clashes.distance >= 0)
+    _check(bool(finite.all()), "a distance")
+    for points in (clashes.p1, clashes.p2):
+        _check(bool(np.all(np.abs(points) <= _FARTHEST)), "a point")  # false for NaN, too
+    _check(bool(clashes.group.min() >= -1), "a group")
+    return clashes
+
+
+def _pair_list(
+    why: str,
+    number: int,
+    a: list[SideFile],
+    b: list[SideFile],
+    clashes: Clashes,
+    files: list[FileReport],
+    arrays: Arrays,
+) -> PairList:
+    columns = {name: arrays.take(f"{number}.{why}.{name}", np.int32) for name in _PAIRS}
+    found = PairList(**columns)
+    _check(len({len(column) for column in columns.values()}) == 1, "columns of different lengths")
+    if len(found):
+        left_out = _pairs(found, a, b, files)
+        reported = _pairs(clashes, a, b, files) if len(clashes) else left_out[:0]
+        both = np.concatenate([left_out, reported])
+        _check(len(np.unique(both, axis=0)) == len(both), "a pair reported and left out")
+    return found
+
+
+def _pairs(
+    found: Clashes | PairList, a: list[SideFile], b: list[SideFile], files: list[FileReport]
+) -> npt.NDArray[np.int64]:
+    """The two elements of each row (not none) as numbers over all files, smaller first; checked."""
     sizes = np.array([len(f.inventory) for f in files], np.int64)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     keys = []
-    for file, element, side in (
-        (clashes.a_file, clashes.a, a),
-        (clashes.b_file, clashes.b, b),
-    ):
+    for file, element, side in ((found.a_file, found.a, a), (found.b_file, found.b, b)):
         _check(bool(file.min() >= 0 and file.max() < len(files)), "a clash's file")
         _check(bool(element.min() >= 0 and np.all(element < sizes[file])), "a clash's element")
         tested = np.zeros(int(offsets[-1]), np.bool_)
@@ -318,11 +320,4 @@ def _clashes(
     _check(bool(np.all(keys[0] != keys[1])), "an element clashes with itself")
     pairs = np.stack([np.minimum(*keys), np.maximum(*keys)], axis=1)
     _check(len(np.unique(pairs, axis=0)) == len(pairs), "a pair twice")
-    _check(bool(np.isin(clashes.kind, list(Kind)).all()), "an unknown kind")
-    _check(bool(np.isin(clashes.measured, list(Measured)).all()), "an unknown measure")
-    finite = np.isfinite(clashes.distance) & (clashes.distance >= 0)
-    _check(bool(finite.all()), "a distance")
-    for points in (clashes.p1, clashes.p2):
-        _check(bool(np.all(np.abs(points) <= _FARTHEST)), "a point")  # false for NaN, too
-    _check(bool(clashes.group.min() >= -1), "a group")
-    return clashes
+    return pairs

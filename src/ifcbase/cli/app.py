@@ -28,9 +28,11 @@ from ifcbase.cli import (
     plan,
     projects,
     results,
+    rules,
     sets,
     trend,
     up,
+    validate,
     worker,
 )
 from ifcbase.cli.main import INTERRUPTED
@@ -50,6 +52,7 @@ app = typer.Typer(
 )
 
 app.command("clash")(clash.clash)
+app.command("validate")(validate.validate)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("worker")(worker.worker)
@@ -63,6 +66,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
 app.add_typer(sets.app, name="sets")
 app.add_typer(pairs.app, name="pairs")
+app.add_typer(rules.app, name="rules")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(links.app, name="links")
 app.add_typer(db.app, name="db")

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ifcbase.exchange import report as neutral
 from ifcbase.exchange.text import percent
-from ifcbase.tester.ids.document import Usage
+from ifcbase.tester.ids.usage import Usage
 from ifcbase.tester.report import (
     RequirementReport,
     Row,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +14,13 @@ from pydantic import BaseModel
 
 from ifcbase.clash import record as clash_record
 from ifcbase.clash.request import ClashRequest, parse_request
-from ifcbase.errors import NotFound
+from ifcbase.errors import NotFound, RequestInvalid
 from ifcbase.files.store import FileStore
 from ifcbase.ledger.interface import Attempt, Writer
+from ifcbase.tester import record as tester_record
+from ifcbase.tester.ids.xml import read_xml
+from ifcbase.tester.request import TesterRequest
+from ifcbase.tester.request import parse_request as parse_tester_request
 
 
 class Record(Protocol):
@@ -24,21 +31,54 @@ class Record(Protocol):
     ) -> dict[str, Any]: ...
 
 
+def _none(_: Any) -> list[str]:
+    return []
+
+
+def _refuse_all(path: Path) -> str:
+    raise RequestInvalid(f"this check reads models only, not {path.name}")
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One of the kinds of work."""
 
-    name: str
+    name: str  # also the name of its schema
     worker: str  # the name existing deployments know it by; also its queue
     request: type[BaseModel]
     parse: Callable[[Any], BaseModel]
     models: Callable[[Any], list[str]]  # names of the models a request reads
     run: str  # module:function the child calls: (request, inputs, folder, progress)
     record: Record
+    #: Names of the other files a request reads, and what looks at one before it is accepted: gives
+    #: its SHA-256, refuses what the check could not use.
+    others: Callable[[Any], list[str]] = _none
+    look: Callable[[Path], str] = _refuse_all
+    #: What one attempt gets at most, whatever the settings allow.
+    most_time_s: float = math.inf
+    most_memory_mb: int = sys.maxsize
+
+    def budget(self, timeout_s: float, memory_mb: int) -> tuple[float, int]:
+        """Seconds and mebibytes of one attempt, of what the settings allow."""
+        return min(timeout_s, self.most_time_s), min(memory_mb, self.most_memory_mb)
 
 
 def _clash_models(request: ClashRequest) -> list[str]:
     return request.files()
+
+
+def _tester_models(request: TesterRequest) -> list[str]:
+    return [request.ifc_filename]
+
+
+def _tester_ids(request: TesterRequest) -> list[str]:
+    return list(request.ids_filename)
+
+
+def _ids_hash(path: Path) -> str:
+    # Its XML is read as carefully as later in the child, and no further: a file of another kind,
+    # an entity or a file without end is refused before anything is kept.
+    return hashlib.sha256(read_xml(path)).hexdigest()
 
 
 CHECKS: Mapping[str, Check] = {
@@ -52,6 +92,17 @@ CHECKS: Mapping[str, Check] = {
             models=_clash_models,
             run="ifcbase.clash.run:run",
             record=clash_record.record,
+        ),
+        Check(
+            name="tester",
+            worker="ifctester",
+            request=TesterRequest,
+            parse=parse_tester_request,
+            models=_tester_models,
+            others=_tester_ids,
+            look=_ids_hash,
+            run="ifcbase.exchange.run_ids:run",
+            record=tester_record.record,
         ),
     ]
 }
