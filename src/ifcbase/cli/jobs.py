@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.cli import context, waiting
-from ifcbase.cli.output import JsonOption, console, print_json, table, when
+from ifcbase.cli.output import JsonOption, console, counted, print_json, shortened, table, when
 from ifcbase.jobs import submit
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.settings import get_settings
@@ -44,6 +44,7 @@ def list_(
         (
             job["id"][:8],
             job["check"],
+            _about(job),
             job["state"],
             _how(job),
             job["attempts"],
@@ -52,8 +53,14 @@ def list_(
         )
         for job in jobs
     ]
-    columns = ["job", "check", "state", "", "attempts", "seconds", "accepted"]
+    columns = ["job", "check", "about", "state", "", "attempts", "seconds", "accepted"]
     console().print(table("Jobs", columns, rows, right=["attempts", "seconds"]))
+
+
+def _about(job: dict[str, Any]) -> str:
+    """The clash sets a job is asked for and the models it is about: "A x B: arc, mep"."""
+    sets = shortened(", ".join(filter(None, job["sets"])), 40)
+    return ": ".join(filter(None, [sets, shortened(", ".join(job["inputs"]), 60)]))
 
 
 def _how(job: dict[str, Any]) -> str:

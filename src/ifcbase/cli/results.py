@@ -128,6 +128,8 @@ def show(
     )
     if header["sides"]:
         out.print(coverage_table(header["sides"]))
+    for line in not_reported(header):
+        out.say(line)
     for warning in header["warnings"] or []:
         out.say(f"warning: {warning}")
     if contacts:
@@ -159,6 +161,21 @@ def _show_other(
 
 def _write(document: Any, output: Path) -> None:
     output.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+
+
+def not_reported(header: dict[str, Any]) -> list[str]:
+    """Sentences on pairs that are not in the list of clashes and might be missed there."""
+    sentences = []
+    if header["related_left_out"]:
+        sentences.append(
+            f"{header['related_left_out']} pairs of hosts and fillings or parts of one assembly were "
+            "left out (--include-related)"
+        )
+    if header["undecided"]:
+        sentences.append(f"{counted(header['undecided'], 'pair')} could not be judged")
+    if header["incomplete"]:
+        sentences.append(f"the list of clashes is not whole: {header['incomplete']}")
+    return sentences
 
 
 def coverage_table(sides: list[dict[str, Any]]) -> Any:

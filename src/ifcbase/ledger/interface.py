@@ -65,6 +65,16 @@ class Unmatched:
     new: Signatures
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Elements that may have moved between models; all columns are parallel."""
+
+    versions: Ints  # the model version they left, or arrived in
+    models: Ints
+    ids: Ints
+    look: Signatures
+
+
 class Writer(Protocol):
     """The write API within one attempt. Every call may raise LeaseLost or LedgerUnavailable."""
 
@@ -80,6 +90,13 @@ class Writer(Protocol):
 
     def unmatched(self, model_version_id: int) -> Unmatched:
         """The elements that a version and the one before it do not have in common."""
+        ...
+
+    def moved_candidates(
+        self, *, earlier: bool, classes: Sequence[str] | None = None
+    ) -> Candidates:
+        """What left (earlier) or arrived in the last step of the models the job brings nothing new
+        of, and in the first versions it brings; arrivals only of ``classes``, if they are given."""
         ...
 
     def store_links(self, due: MatchingDue, links: Sequence[Mapping[str, Any]]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ifcbase.ifc.matching import Matches, Method, match, match_moved
 from ifcbase.ifc.signatures import Ints, Signatures
-from ifcbase.ledger.interface import MatchingDue, Unmatched, Writer
+from ifcbase.ledger.interface import Candidates, MatchingDue, Unmatched, Writer
 
 _WORDS = {Method.CONTENT: "content", Method.NEAREST: "nearest", Method.MOVED: "moved"}
 Links = list[Mapping[str, Any]]
@@ -27,18 +27,17 @@ class _Compared:
 
 def link_versions(writer: Writer) -> None:
     """Match every version of the job that is due and store the links, with those that moved from
-    one model to another. Versions without a predecessor are marked as matched."""
+    one model of the project to another, whichever job brought it."""
+    due = list(writer.matching_due())
     compared = []
-    for due in writer.matching_due():
-        if due.previous is None:
-            writer.store_links(due, [])
-            continue
-        unmatched = writer.unmatched(due.version)
-        compared.append(_Compared(due, unmatched, match(unmatched.old, unmatched.new)))
-    moved, movers = _moved(compared)
-    for each in compared:
-        links = _links(each, movers.get(each.due.version, set()))
-        writer.store_links(each.due, links + moved.get(each.due.version, []))
+    for each in due:
+        if each.previous is not None:
+            unmatched = writer.unmatched(each.version)
+            compared.append(_Compared(each, unmatched, match(unmatched.old, unmatched.new)))
+    moved, movers = _moved(writer, due, compared)
+    links = {each.due.version: _links(each, movers) for each in compared}
+    for each in due:
+        writer.store_links(each, links.get(each.version, []) + moved.get(each.version, []))
 
 
 def _links(each: _Compared, movers: set[int]) -> Links:
@@ -59,46 +58,73 @@ def _links(each: _Compared, movers: set[int]) -> Links:
     return links
 
 
-def _moved(compared: list[_Compared]) -> tuple[dict[int, Links], dict[int, set[int]]]:
-    """By version of arrival: links from other models. By version of departure: who surely left."""
+def _moved(
+    writer: Writer, due: list[MatchingDue], compared: list[_Compared]
+) -> tuple[dict[int, Links], set[int]]:
+    """By version of the job: links between models. And the elements that surely left theirs."""
     links: dict[int, Links] = {}
-    movers: dict[int, set[int]] = {}
-    if len({each.due.model for each in compared}) < 2:
+    movers: set[int] = set()
+    ours = {each.version for each in due}
+    gone = [_own(each, earlier=True) for each in compared]
+    came = [_own(each, earlier=False) for each in compared]
+    if any(len(each.ids) for each in came) or len(compared) < len(due):
+        gone.append(writer.moved_candidates(earlier=True))
+    if not any(len(each.ids) for each in gone):
         return links, movers
-    left = [(k, _left(each.matches)) for k, each in enumerate(compared)]
-    gone = Signatures.concat([compared[k].unmatched.old.take(rows) for k, rows in left])
-    came = Signatures.concat([each.unmatched.new.take(each.matches.appeared) for each in compared])
-    gone_at, gone_ids = _places([(k, compared[k].unmatched.old_ids[rows]) for k, rows in left])
-    came_at, came_ids = _places(
-        [(k, each.unmatched.new_ids[each.matches.appeared]) for k, each in enumerate(compared)]
+    left = _together(gone)
+    came.append(
+        writer.moved_candidates(earlier=False, classes=np.unique(left.look.ifc_class).tolist())
     )
-    model = np.array([each.due.model for each in compared], np.int64)
-    found = match_moved(gone, model[gone_at], came, model[came_at])
+    if not any(len(each.ids) for each in came):
+        return links, movers
+    arrived = _together(came)
+    found = match_moved(left.look, left.models, arrived.look, arrived.models)
+
+    def state(i: int, j: int, verdict: str, confidence: float) -> None:
+        old, new = int(left.ids[i]), int(arrived.ids[j])
+        start, to = int(left.versions[i]), int(arrived.versions[j])
+        if to in ours:
+            links.setdefault(to, []).append(_link(old, new, verdict, "moved", confidence))
+            if verdict == "same":
+                movers.add(old)
+        elif start in ours:
+            # It arrived before this one left: for a while both were there, so it may be a copy.
+            links.setdefault(start, []).append(_link(old, new, "doubtful", "moved", confidence))
+
     for i, j, c in zip(found.old, found.new, found.confidence, strict=True):
-        to, start = compared[came_at[j]].due.version, compared[gone_at[i]].due.version
-        links.setdefault(to, []).append(
-            _link(int(gone_ids[i]), int(came_ids[j]), "same", "moved", c)
-        )
-        movers.setdefault(start, set()).add(int(gone_ids[i]))
+        state(i, j, "same", c)
     for i, j, c in zip(
         found.doubtful_old, found.doubtful_new, found.doubtful_confidence, strict=True
     ):
-        to = compared[came_at[j]].due.version
-        links.setdefault(to, []).append(
-            _link(int(gone_ids[i]), int(came_ids[j]), "doubtful", "moved", c)
-        )
+        state(i, j, "doubtful", c)
     return links, movers
 
 
-def _left(matches: Matches) -> Ints:
-    """Old rows that nobody in their own model surely is."""
-    return np.sort(np.concatenate([matches.gone, matches.doubtful_old]))
+def _own(each: _Compared, *, earlier: bool) -> Candidates:
+    """What left a version's model (nobody there surely is it), or arrived in it."""
+    if earlier:
+        rows = np.sort(np.concatenate([each.matches.gone, each.matches.doubtful_old]))
+        ids, look = each.unmatched.old_ids[rows], each.unmatched.old.take(rows)
+    else:
+        rows = each.matches.appeared
+        ids, look = each.unmatched.new_ids[rows], each.unmatched.new.take(rows)
+    size = len(rows)
+    return Candidates(
+        versions=np.full(size, each.due.version, np.int64),
+        models=np.full(size, each.due.model, np.int64),
+        ids=ids,
+        look=look,
+    )
 
 
-def _places(parts: list[tuple[int, Ints]]) -> tuple[Ints, Ints]:
-    """For rows of several versions: which version, and the element's id."""
-    which = np.concatenate([np.full(len(ids), k, np.int64) for k, ids in parts])
-    return which, np.concatenate([ids for _, ids in parts])
+def _together(parts: list[Candidates]) -> Candidates:
+    """All of them, in order."""
+
+    def column(name: str) -> Ints:
+        return np.concatenate([getattr(each, name) for each in parts]).astype(np.int64)
+
+    look = Signatures.concat([each.look for each in parts])
+    return Candidates(column("versions"), column("models"), column("ids"), look)
 
 
 def _link(

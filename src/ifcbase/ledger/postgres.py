@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import psycopg
 from psycopg.sql import SQL, Identifier
 from psycopg.types.json import Jsonb
@@ -16,7 +17,7 @@ from ifcbase.ifc.inventory import Inventory
 from ifcbase.ifc.signatures import Signatures
 from ifcbase.ledger.connect import connection_options, translated
 from ifcbase.ledger.copying import SIGHTING_COLUMNS, binary_rows
-from ifcbase.ledger.interface import Attempt, Columns, JobInput, MatchingDue, Unmatched
+from ifcbase.ledger.interface import Attempt, Candidates, Columns, JobInput, MatchingDue, Unmatched
 from ifcbase.ledger.signing import composites, unmatched_of
 from ifcbase.sqlfiles import queries
 
@@ -155,6 +156,20 @@ class _PostgresWriter:
         parameters = {"token": self._token, "version": model_version_id}
         cursor = self._connection.execute(_SQL["unmatched_content"], parameters)
         return unmatched_of(cursor.fetchall())
+
+    def moved_candidates(
+        self, *, earlier: bool, classes: Sequence[str] | None = None
+    ) -> Candidates:
+        parameters = {
+            "token": self._token,
+            "earlier": earlier,
+            "classes": None if classes is None else list(classes),
+        }
+        rows = self._connection.execute(_SQL["moved_candidates"], parameters).fetchall()
+        found = unmatched_of([row[2:] for row in rows])
+        places = np.array([row[:2] for row in rows], np.int64).reshape(-1, 2)
+        ids, look = (found.old_ids, found.old) if earlier else (found.new_ids, found.new)
+        return Candidates(places[:, 0], places[:, 1], ids, look)
 
     def store_links(self, due: MatchingDue, links: Sequence[Mapping[str, Any]]) -> None:
         self._call("store_links", version=due.version, previous=due.previous, rows=Jsonb(links))

@@ -22,6 +22,7 @@ DOORS = {
     "finish_inventory(uuid,bigint,jsonb)",
     "matching_due(uuid)",
     "unmatched_content(uuid,bigint)",
+    "moved_candidates(uuid,boolean,text[])",
     "store_links(uuid,bigint,bigint,jsonb)",
     "open_result(uuid,jsonb)",
     "append_rows(uuid,bigint,text,jsonb)",
@@ -30,7 +31,12 @@ DOORS = {
     "finish_result(uuid,bigint,jsonb)",
 }
 #: What people call.
-DESKS = {"decide(bigint[],text,text,text,text,date)"}
+DESKS = {
+    "decide(bigint[],text,text,text,text,date)",
+    "decide_group(bigint,text,text,text,text,text,date)",
+    "add_rule(bigint,jsonb)",
+    "switch_rule(bigint,boolean)",
+}
 TIME = "timestamp with time zone"
 #: The columns of the origin plan's tables, from its SQL.
 PLAN = {

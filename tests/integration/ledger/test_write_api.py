@@ -175,6 +175,7 @@ CALLS: dict[str, str] = {
     "finish_inventory": "%(token)s, %(version)s, '{\"elements\": 0}'",
     "matching_due": "%(token)s",
     "unmatched_content": "%(token)s, %(version)s",
+    "moved_candidates": "%(token)s, true",
     "store_links": "%(token)s, %(version)s, null, '[]'",
     "open_result": "%(token)s, %(header)s",
     "append_rows": "%(token)s, %(result)s, 'elements', '[]'",

@@ -35,6 +35,17 @@ class Runs:
         """The content that stands for these boxes as a file of the model."""
         return f"{self.world.project} {name} {boxes}"
 
+    def bring(self, models: dict[str, list[Box]]) -> None:
+        """A job that brings these models and finds nothing of its own."""
+        job = self.world.job({name: self.version(name, found) for name, found in models.items()})
+        attempt = start(self.store, job)
+        with self.store.writing(attempt.token) as writer:
+            for given in attempt.inputs:
+                if not given.inventoried:
+                    found = models[given.name.removesuffix(".ifc")]
+                    writer.inventory(job.versions[given.name], *model(found))
+            link_versions(writer)
+
     def run(
         self, columns: list[Box], pipes: list[Box], clashing: list[tuple[str, str]], **more: Any
     ) -> int:
@@ -247,6 +258,99 @@ def test_an_element_that_went_to_another_model_is_the_same(runs: Runs) -> None:
     )
     assert rows == [("column-3", "A", "B", "moved")]
     runs.verify()
+
+
+MOVER = COLUMNS[3]
+
+
+def moves(runs: Runs) -> list[tuple[str, str, str, str]]:
+    """Statements in force between models: from which, to which, about which, in what words."""
+    return [
+        tuple(row)
+        for row in runs.world.sql(
+            "select ma.name, mb.name, a.global_id, l.verdict from core.links_in_force() l"
+            " join core.elements a on a.id = l.from_element"
+            " join core.models ma on ma.id = a.model_id"
+            " join core.elements b on b.id = l.to_element"
+            " join core.models mb on mb.id = b.model_id"
+            " where l.project_id = %s and ma.id <> mb.id order by 1, 2, 3",
+            runs.world.project,
+        )
+    ]
+
+
+def test_an_element_that_arrives_with_a_later_job_than_it_left_is_the_same(runs: Runs) -> None:
+    """Its pair was removed, and a new one was found."""
+    runs.run(COLUMNS, PIPES, [("column-3", "pipe-0")])
+    runs.run(COLUMNS[:3], PIPES, [])
+    assert runs.states() == {"column-3 x pipe-0": "removed"}  # as far as anybody knows
+    runs.run(COLUMNS[:3], [*PIPES, replace(MOVER, id="arrived")], [])
+    assert moves(runs) == [("A", "B", "column-3", "same")]
+    # While it was on its way it was nowhere, and not gone.
+    history = runs.world.sql(
+        "select c.state, c.reason from clash.state_changes c join clash.results r"
+        " on r.id = c.result_id where c.project_id = %s order by r.accepted",
+        runs.world.project,
+    )
+    assert history[:2] == [("new", None), ("untested", "unlinked")]
+    assert "removed" not in {state for state, _ in history}
+    runs.verify()
+
+
+def test_an_element_that_left_after_its_like_arrived_is_doubtful_and_not_removed(
+    runs: Runs,
+) -> None:
+    """For a while both were there: it may be a copy, and a person has to say so."""
+    runs.run(COLUMNS, PIPES, [("column-3", "pipe-0")])
+    runs.run(COLUMNS, [*PIPES, replace(MOVER, id="arrived")], [("column-3", "pipe-0")])
+    runs.run(COLUMNS[:3], [*PIPES, replace(MOVER, id="arrived")], [])
+    assert moves(runs) == [("A", "B", "column-3", "doubtful")]
+    assert runs.states() == {"column-3 x pipe-0": "untested: unlinked"}
+    runs.verify()
+    runs.settle(runs.doubts()["column-3"]["id"], same=False)
+    assert runs.states() == {"column-3 x pipe-0": "removed"}
+    runs.verify()
+
+
+def test_elements_of_a_model_that_is_split_are_the_same_in_the_new_one(runs: Runs) -> None:
+    """All of a first version is new, and nobody looked there for what had moved."""
+    runs.run(COLUMNS, PIPES, [("column-3", "pipe-0")])
+    runs.bring({"A": COLUMNS[:3], "C": [replace(MOVER, id="arrived")]})
+    assert moves(runs) == [("A", "C", "column-3", "same")]
+    runs.run(COLUMNS[:3], PIPES, [])
+    assert runs.states() == {"column-3 x pipe-0": "untested: model not in the run"}
+    runs.verify()
+
+
+def test_a_model_that_is_split_may_come_in_two_jobs(runs: Runs) -> None:
+    runs.run(COLUMNS, PIPES, [("column-3", "pipe-0")])
+    runs.run(COLUMNS[:3], PIPES, [])
+    runs.bring({"C": [replace(MOVER, id="arrived")]})
+    assert moves(runs) == [("A", "C", "column-3", "same")]
+    assert runs.states() == {"column-3 x pipe-0": "untested: model not in the run"}
+    runs.verify()
+
+
+def test_what_always_stood_in_two_models_has_not_moved_when_one_drops_it(runs: Runs) -> None:
+    """Architects and engineers both draw the columns: one of two copies is gone, no more."""
+    runs.run(COLUMNS, [*PIPES, replace(MOVER, id="copy")], [("column-3", "pipe-0")])
+    runs.run(COLUMNS[:3], [*PIPES, replace(MOVER, id="copy")], [])
+    assert moves(runs) == []
+    assert runs.states() == {"column-3 x pipe-0": "removed"}
+    runs.verify()
+
+
+def test_what_moved_is_not_taken_from_another_project(runs: Runs) -> None:
+    runs.run(COLUMNS, PIPES, [("column-3", "pipe-0")])
+    runs.run(COLUMNS[:3], PIPES, [])
+    other = runs.world.value(
+        "insert into core.projects (name) values (%s) returning id", f"o{runs.world.project}"
+    )
+    here, runs.world.project = runs.world.project, other
+    runs.bring({"B": PIPES})
+    runs.bring({"B": [*PIPES, replace(MOVER, id="arrived")]})
+    runs.world.project = here
+    assert moves(runs) == []
 
 
 def late(world: World, store: PostgresLedger, order: list[int]) -> Runs:

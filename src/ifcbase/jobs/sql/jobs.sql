@@ -55,7 +55,15 @@ select j.id::text as id, p.name as project, j.check_name as "check", j.state, j.
 select j.id::text as id, j.check_name as "check", j.state, j.progress, j.error, j.outcome,
        j.created_at, j.started_at, j.ended_at,
        extract(epoch from coalesce(j.ended_at, clock_timestamp()) - j.started_at)::float8 as seconds,
-       (select count(*) from core.attempts a where a.job_id = j.id) as attempts
+       (select count(*) from core.attempts a where a.job_id = j.id) as attempts,
+       (select coalesce(jsonb_agg(s ->> 'name'), '[]') from jsonb_array_elements(
+          case jsonb_typeof(j.request -> 'clash_sets') when 'array' then j.request -> 'clash_sets'
+               else '[]' end) s) as sets,
+       (select coalesce(jsonb_agg(coalesce(m.name, i.name) order by i.name), '[]')
+          from core.job_inputs i
+          left join core.model_versions v on v.id = i.model_version_id
+          left join core.models m on m.id = v.model_id
+         where i.job_id = j.id) as inputs
   from core.jobs j join core.projects p on p.id = j.project_id
  where p.name = %(project)s and (%(state)s::text is null or j.state = %(state)s)
  order by j.accepted desc

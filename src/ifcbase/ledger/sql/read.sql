@@ -1,6 +1,6 @@
 -- results: the latest finished results of a project, newest first
 select r.id, s.name as "set", d.number as set_version, r.clash_count, r.verdict, r.coverage,
-       r.touching, r.related_left_out, r.warnings, r.output_filename, r.output_sha256,
+       r.touching, r.related_left_out, r.undecided, r.incomplete, r.warnings, r.output_filename, r.output_sha256,
        r.original_clash_id, r.job_id::text as job_id, r.accepted, r.created_at, r.finished_at,
        r.engine,
        coalesce((select jsonb_agg(jsonb_build_object(

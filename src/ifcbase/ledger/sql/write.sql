@@ -24,6 +24,11 @@ select element_id, earlier, global_id, n, ifc_class, px, py, pz, cx, cy, cz, ex,
        area, vertices, properties, content
   from public.unmatched_content(%(token)s, %(version)s)
 
+-- moved_candidates: what may have moved from or to the models that are not in the job
+select version, model, element_id, was_earlier, global_id, n, ifc_class, px, py, pz, cx, cy, cz,
+       ex, ey, ez, volume, area, vertices, properties, content
+  from public.moved_candidates(%(token)s, %(earlier)s, %(classes)s::text[])
+
 -- store_links: what matching found
 select public.store_links(%(token)s, %(version)s, %(previous)s, %(rows)s)
 
