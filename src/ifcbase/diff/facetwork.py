@@ -79,8 +79,25 @@ class FacetWork:
         before = self.old.attributes(self._old_step(i))
         after = self.new.attributes(self._new_step(j))
         # What one class has no place for is not a change of value.
-        return _named({n: before[n] for n in before if n in after},
-                      {n: after[n] for n in after if n in before})  # fmt: skip
+        names = before.keys() & after.keys()
+        if not self.same_schema:
+            names = {n for n in names if not self._forced(n, i, before, j, after)}
+        return _named(
+            {n: v for n, v in before.items() if n in names},
+            {n: v for n, v in after.items() if n in names},
+        )
+
+    def _forced(
+        self, name: str, i: int, before: Mapping[str, Plain], j: int, after: Mapping[str, Plain]
+    ) -> bool:
+        """Whether one schema demands a value that the other lets a model leave out."""
+        if before[name] is None:
+            needed = self.new.values.needed(self.new.inventory.elements[j].ifc_class)
+        elif after[name] is None:
+            needed = self.old.values.needed(self.old.inventory.elements[i].ifc_class)
+        else:
+            return False
+        return name in needed
 
     def _named(self, facet: Facet, i: int, j: int) -> Difference:
         return _named(
@@ -94,8 +111,10 @@ class FacetWork:
         else:
             # Ids may have been issued anew; two types that both files have are two types.
             known = {one.global_id, other.global_id} <= self._types_in_both
-            equal = self._same_label(one, other) and not (
-                known and one.global_id != other.global_id
+            # With another class an element has another class of type, and says nothing more by it.
+            relabelled = one.name == other.name and self._class(i, j) is not None
+            equal = relabelled or (
+                self._same_label(one, other) and not (known and one.global_id != other.global_id)
             )
         return None if equal else _references("type", one, other)
 

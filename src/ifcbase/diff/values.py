@@ -51,6 +51,12 @@ class Values:
             entity = entity.supertype()
         return False
 
+    def needed(self, ifc_class: str) -> set[str]:
+        """The attributes that the schema demands of a class."""
+        entity = self._entity(ifc_class)
+        found = [] if entity is None else entity.all_attributes()
+        return {str(a.name()) for a in found if not a.optional()}
+
     def attributes(self, product: ifcopenshell.entity_instance) -> dict[str, Plain]:
         """The attributes of a product but its id, owner, place and shape."""
         return {
