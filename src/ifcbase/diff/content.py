@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +20,7 @@ from ifcbase.ifc.traits import Places
 
 if TYPE_CHECKING:
     import ifcopenshell
-
-    Entity = ifcopenshell.entity_instance
+    from ifcopenshell import entity_instance as Entity  # noqa: N812  a type's short name
 
 #: No sane model nests things deeper; a broken one may go in circles.
 DEEPEST = 100
@@ -246,7 +245,7 @@ class Content:
         return Reference(entity.id(), entity.GlobalId, entity.is_a(), name)
 
 
-def _of_each(file: Any, relation: str, parts: str, whole: str) -> Mapping[int, Entity]:
+def _of_each(file: Any, relation: str, parts: str, whole: str) -> dict[int, Entity]:
     """For each related thing what it is related to."""
     found: dict[int, Entity] = {}
     for each in file.by_type(relation):

@@ -129,7 +129,7 @@ def _faults(report: DiffReport) -> Iterator[str]:
     if report.old.selected > sizes[0] or report.new.selected > sizes[1]:
         yield "more elements were selected than there are"
     seen: set[tuple[Facet, int | None, int | None]] = set()
-    changed: dict[int, int] = {}
+    changed: dict[int | None, int | None] = {}
     for change in report.changes:
         if not _within(change.old, sizes[0]) or not _within(change.new, sizes[1]):
             yield "a change is of an element that is not listed"
@@ -141,15 +141,17 @@ def _faults(report: DiffReport) -> Iterator[str]:
         if key in seen:
             yield "a facet of an element changed twice"
         seen.add(key)
-        if change.old is not None and change.new is not None:
-            if changed.setdefault(change.new, change.old) != change.old:
-                yield "a new element is two old ones"
+        in_both = change.old is not None and change.new is not None
+        if in_both and changed.setdefault(change.new, change.old) != change.old:
+            yield "a new element is two old ones"
         if not _is_plain(change.before) or not _is_plain(change.after):
             yield "a value cannot be printed"
     if len(report.changed) > report.compared or report.shaped > report.compared:
         yield "more elements changed than were compared"
-    for row in (*report.reidentified, *report.doubtful, *report.unjudged):
-        if not _within(row.old, sizes[0]) or not _within(row.new, sizes[1]):
+    rows = [(r.old, r.new) for r in report.reidentified]
+    rows += [(u.old, u.new) for u in report.unjudged]
+    for old, new in (*rows, *((d.old, d.new) for d in report.doubtful)):
+        if not _within(old, sizes[0]) or not _within(new, sizes[1]):
             yield "a row is of an element that is not listed"
     if not all(is_clean(text) for text in report.warnings) or not _is_plain(report.engine):
         yield "a text cannot be printed"

@@ -68,7 +68,9 @@ class DiffRequest(BaseModel):
         try:
             check_selector(value)
         except SelectorInvalid as error:
-            raise PydanticCustomError(SelectorInvalid.code, "{why}", {"why": error.message}) from error
+            raise PydanticCustomError(
+                SelectorInvalid.code, "{why}", {"why": error.message}
+            ) from error
         return value
 
     def files(self) -> list[str]:

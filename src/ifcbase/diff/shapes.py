@@ -61,9 +61,7 @@ def judge_shapes(
     """Compare the shapes of pairs of inventory indexes; both files are meshed once, if at all."""
     if not pairs:
         return []
-    wanted = [
-        sorted({pair[side] for pair in pairs}) for side in (0, 1)
-    ]
+    wanted = [sorted({pair[side] for pair in pairs}) for side in (0, 1)]
     with tempfile.TemporaryDirectory(prefix="ifcbase-diff-") as scratch:
         files = [
             FileToMesh(
@@ -182,9 +180,7 @@ def _judge_surfaces(old: _Side, i: int, new: _Side, j: int, tolerance: float) ->
                 reason="its two shapes were made by different meshers and are alike within "
                 f"{1000 * coarse:.1f} mm only"
             )
-    return Judged(
-        reshaped=True, apart=distance, before=old.measures(i), after=new.measures(j)
-    )
+    return Judged(reshaped=True, apart=distance, before=old.measures(i), after=new.measures(j))
 
 
 def _matrix(side: _Side, index: int) -> Floats | None:

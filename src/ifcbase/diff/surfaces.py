@@ -54,12 +54,12 @@ class Surface:
 
 def apart(one: Surface, other: Surface, limit: float) -> float:
     """The distance of two surfaces in metres; once beyond ``limit``, a lower bound of it."""
-    if one.faces.shape == other.faces.shape and np.array_equal(one.faces, other.faces):
+    alike = one.vertices.shape == other.vertices.shape and np.array_equal(one.faces, other.faces)
+    if alike:
         # The same triangles: what their corners moved by bounds what any point of them did.
-        if one.vertices.shape == other.vertices.shape:
-            moved = float(np.sqrt(((one.vertices - other.vertices) ** 2).sum(axis=1)).max())
-            if moved <= limit:
-                return moved
+        moved = float(np.sqrt(((one.vertices - other.vertices) ** 2).sum(axis=1)).max())
+        if moved <= limit:
+            return moved
     boxes = float(np.abs(one.box - other.box).max())
     if boxes > limit:
         return boxes

@@ -126,7 +126,10 @@ class Values:
             return {"class": entity.is_a()}
         names = self._names(entity.is_a())
         if names and names[0][0] == "GlobalId":
-            found = {"class": entity.is_a(), "Name": None if not entity.Name else clean(entity.Name)}
+            found = {
+                "class": entity.is_a(),
+                "Name": None if not entity.Name else clean(entity.Name),
+            }
         else:
             parts = {
                 name: self._plain(entity[at], kind, depth - 1)
@@ -200,9 +203,7 @@ def _scales(file: ifcopenshell.file) -> dict[str, float]:
         kind = getattr(unit, "UnitType", None)
         if kind and kind not in found:
             found[kind] = float(units.get_unit_scale(unit))
-    return {
-        measure: found[kind] for measure, kind in _measures(schema).items() if kind in found
-    }
+    return {measure: found[kind] for measure, kind in _measures(schema).items() if kind in found}
 
 
 def _measures(schema: str) -> dict[str, str]:

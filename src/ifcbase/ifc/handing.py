@@ -65,6 +65,6 @@ def _signatures(inventory: Inventory, columns: Any) -> Signatures:
             raise ReportInvalid("signatures do not hold together: " + name) from error
         if len(raw) != len(inventory) * width * np.dtype(kind).itemsize:
             raise ReportInvalid("signatures do not hold together: length of " + name)
-        column = np.frombuffer(raw, kind).copy()
+        column: npt.NDArray[Any] = np.frombuffer(raw, kind).copy()
         found[name] = column.reshape(-1, width) if width > 1 else column
     return Signatures.of(inventory, found)
