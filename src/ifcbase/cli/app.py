@@ -19,6 +19,7 @@ from ifcbase.cli import (
     decide,
     demo,
     diff,
+    export,
     findings,
     jobs,
     ledger,
@@ -59,6 +60,7 @@ app.command("decide")(decide.decide)
 app.command("plan")(plan.plan)
 app.command("trend")(trend.trend)
 app.command("findings")(findings.findings)
+app.command("export")(export.export)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
 app.add_typer(sets.app, name="sets")

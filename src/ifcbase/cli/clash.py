@@ -15,7 +15,7 @@ import typer
 from ifcbase.clash import handover
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
 from ifcbase.clash.request import ClashRequest, Mode
-from ifcbase.cli import context, waiting, wording
+from ifcbase.cli import context, reports, waiting, wording
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
@@ -79,6 +79,8 @@ def clash(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the report (ifcclash's JSON) here.")
     ] = None,
+    report: reports.ReportOption = None,
+    bcf: reports.BcfOption = "2.1",
     submit_: Annotated[
         bool, typer.Option("--submit", help="Run it by a worker and keep the result.")
     ] = False,
@@ -124,16 +126,18 @@ def clash(
     request = wording.parsed(document, from_options=spec is None)
     paths = {file: _find(file, folder) for file in request.files()}
     check_output(output, [*paths.values(), *([spec] if spec else [])])
+    wanted = reports.wanted(report, bcf, [*paths.values(), *([spec] if spec else []), output])
     for path in paths.values():
         check_file(path)
 
     settings = get_settings()
     if submit_:
+        reports.refuse_with_submit(wanted)
         code = _submit(settings, request, paths, streams, project, wait, output, as_json)
     elif model or project is not None:
         raise RequestInvalid(f"{'--model' if model else '--project'} goes with --submit")
     else:
-        code = _run(settings, request, paths, output, as_json)
+        code = _run(settings, request, paths, output, wanted, as_json)
     raise typer.Exit(code)
 
 
@@ -280,6 +284,7 @@ def _run(
     request: ClashRequest,
     paths: dict[str, Path],
     output: Path | None,
+    wanted: reports.Wanted,
     as_json: bool,
 ) -> int:
     with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
@@ -301,6 +306,7 @@ def _run(
         report = handover.read(folder)
         if output:
             shutil.copyfile(folder / "output.json", output)
+        written = reports.write_clash(report, wanted, request.min_coverage)
         if as_json:
             print_json(json.loads((folder / "output.json").read_text(encoding="utf-8")))
     verdicts = [each.verdict(request.min_coverage) for each in report.sets]
@@ -309,6 +315,7 @@ def _run(
             _show(report, each, verdict)
         if output:
             console().say(f"report written to {output}")
+        reports.say(written)
     if Verdict.FOUND in verdicts:
         return 1
     return 3 if Verdict.INCONCLUSIVE in verdicts else 0
