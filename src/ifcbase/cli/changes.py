@@ -9,9 +9,32 @@ from typing import Any
 
 from rich.table import Table
 
-from ifcbase.cli.output import millimetres, shortened, table
+from ifcbase.cli.output import Output, counted, millimetres, shortened, table
 
 Row = Mapping[str, Any]
+
+
+def show_recorded(out: Output, details: Mapping[str, Any]) -> None:
+    """The rows of a recorded diff."""
+    counts = details["counts"] or {}
+    for name in ("reidentified", "doubtful", "unjudged"):
+        if counts.get(name):
+            out.say(f"{counted(counts[name], 'element')} {_MEANING[name]}")
+    if details["changes"]:
+        out.print(facets_table(details["changes"]))
+        out.say()
+        out.print(changes_table(details["changes"]))
+    if details["not_compared"]:
+        lines = [(row["global_id"], row["facet"], row["reason"]) for row in details["not_compared"]]
+        out.say()
+        out.print(table("Not compared", ["GlobalId", "facet", "reason"], lines))
+
+
+_MEANING = {
+    "reidentified": "with another GlobalId than before",
+    "doubtful": "of the old model that may be there under another GlobalId",
+    "unjudged": "that could not be compared wholly",
+}
 
 
 def facets_table(rows: Sequence[Row]) -> Table:

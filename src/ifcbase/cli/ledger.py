@@ -8,7 +8,7 @@ import typer
 
 from ifcbase.cli import context
 from ifcbase.cli.output import JsonOption, console, counted, print_json, table
-from ifcbase.ledger import chains
+from ifcbase.ledger import chains, diffs
 
 app = typer.Typer(help="The ledger itself: verify.", no_args_is_help=True)
 
@@ -43,6 +43,13 @@ def verify(
             {"set": each["set"], **row}
             for each in sets
             for row in chains.verify(connection, each["id"], repair=repair)
+        ]
+        # A named clash set is all that is asked about then.
+        compared = [] if clash_set else diffs.list_series(connection, name)
+        found += [
+            {"set": f"diff of {each['name']}", **row}
+            for each in compared
+            for row in diffs.verify(connection, each["id"], repair=repair)
         ]
     if as_json:
         print_json({"sets": len(sets), "differences": found})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -99,7 +100,7 @@ def test_any_edits_together_are_the_report(edits: list[Edit], unit: str) -> None
 )
 @pytest.mark.parametrize("unit", ["m", "mm"])
 def test_values_before_and_after_are_in_si_units(
-    tmp_path: Path, edit: Edit, before: dict[str, object], after: dict[str, object], unit: str
+    tmp_path: Path, edit: Edit, before: dict[str, Any] | None, after: dict[str, Any], unit: str
 ) -> None:
     old = house(COUNT, unit=unit).write(tmp_path / "old.ifc")
     made = house(COUNT, unit=unit)
