@@ -43,7 +43,7 @@ def facets_table(rows: Sequence[Row]) -> Table:
     facets = list(dict.fromkeys(str(row["facet"]) for row in rows))
     classes = sorted({row["class"] for row in rows})
     lines = [(name, *(counts[name, facet] or "" for facet in facets)) for name in classes]
-    return table("Changes by class", ["class", *facets], lines, right=facets)
+    return table("Changes by class", ["elements", *facets], lines, right=facets)
 
 
 def changes_table(rows: Sequence[Row]) -> Table:

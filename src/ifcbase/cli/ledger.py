@@ -58,5 +58,8 @@ def verify(
         rows = [tuple(row[column] for column in columns) for row in found[:limit]]
         console().print(table(counted(len(found), "difference"), columns, rows))
     else:
-        console().print(f"{counted(len(sets), 'clash set')} verified: stored and derived agree")
+        chains_ = [counted(len(sets), "clash set")]
+        if compared:
+            chains_.append(counted(len(compared), "model") + " with diffs")
+        console().say(f"{', '.join(chains_)} verified: stored and derived agree")
     raise typer.Exit(2 if found else 0)
