@@ -6,13 +6,14 @@ They only ever prove equality. What differs in text may still mean the same, and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 _RECORD = re.compile(rb"#(\d+)\s*=\s*((?>[^;']+|'[^']*')*);")
 #: Texts, so that a "#12" inside one is not taken for a reference, and references.
 _TOKEN = re.compile(rb"'[^']*'|#(\d+)")
-_KEYWORD = re.compile(rb"\s*(\w+)")
+#: No name of a class is longer.
+_LONGEST = 100
 #: Id and owner of a rooted entity: who wrote it and when, not what it is.
 _ROOT = re.compile(rb"\(\s*(?:'[^']*'|\$)\s*,\s*(?:#\d+|\$)\s*,")
 _PLACEMENTS = frozenset({b"IFCLOCALPLACEMENT", b"IFCGRIDPLACEMENT", b"IFCLINEARPLACEMENT"})
@@ -42,32 +43,31 @@ class StepText:
     def keyword(self, step_id: int) -> bytes:
         """The class of a record in upper case, empty if there is none."""
         span = self._spans.get(step_id)
-        found = _KEYWORD.match(self._data, *span) if span else None
-        return found[1].upper() if found else b""
+        return b"" if span is None else _keyword_of(self._data[span[0] : span[0] + _LONGEST])
 
     def of(self, step_id: int) -> Digest:
         """The digest of a record and all it refers to."""
         known = self._known
         if step_id in known:
             return known[step_id]
-        waiting, open_ = [step_id], set()
+        waiting = [step_id]
+        opened: dict[int, tuple[bytes, list[int]]] = {}
         while waiting:
             at = waiting[-1]
             if at in known:
                 waiting.pop()
                 continue
-            text = self._text(at)
-            missing = [r for r in _references(text) if r not in known] if text else []
-            if not text or (at in open_ and missing):
-                # No such record, or a circle: its parts are waiting for itself.
-                known[at] = None
-                waiting.pop()
-                continue
-            if missing:
-                open_.add(at)
+            seen = at in opened
+            if not seen:
+                text = self._text(at)
+                opened[at] = text, _references(text)
+            text, references = opened[at]
+            missing = [r for r in references if r not in known]
+            if missing and not seen:
                 waiting.extend(missing)
                 continue
-            known[at] = self._stamp(text, lambda r: known[r])
+            # No such record, or a circle: its parts are waiting for itself.
+            known[at] = None if missing or not text else _stamp(text, references, known)
             waiting.pop()
         return known[step_id]
 
@@ -81,18 +81,17 @@ class StepText:
             return None, None, None
         placement: Digest = b""
         shape: Digest = b""
-        apart: set[int] = set()
-        for reference in _references(text):
+        references = _references(text)
+        digests: dict[int, Digest] = {}
+        for reference in references:
             keyword = self.keyword(reference)
             if keyword in _PLACEMENTS:
-                placement = self.of(reference)
+                placement, digests[reference] = self.of(reference), b"@"
             elif keyword in _SHAPES:
-                shape = self.of(reference)
+                shape, digests[reference] = self.of(reference), b"@"
             else:
-                continue
-            apart.add(reference)
-        own = self._stamp(text, lambda r: b"@" if r in apart else self.of(r))
-        return own, placement, shape
+                digests[reference] = self.of(reference)
+        return _stamp(text, references, digests), placement, shape
 
     def placed_within(self, step_id: int, above: int) -> Digest:
         """The digest of a product's placement counted from another product's, if it hangs on it.
@@ -127,27 +126,28 @@ class StepText:
         span = self._spans.get(step_id)
         if span is None:
             return b""
-        text = self._data[slice(*span)]
-        keyword = self.keyword(step_id)
-        if keyword not in self._rooted:
-            self._rooted[keyword] = self._is_rooted(keyword)
-        return _ROOT.sub(b"(", text, count=1) if self._rooted[keyword] else text
+        text = self._data[span[0] : span[1]]
+        keyword = _keyword_of(text)
+        rooted = self._rooted.get(keyword)
+        if rooted is None:
+            rooted = self._rooted[keyword] = self._is_rooted(keyword)
+        return _ROOT.sub(b"(", text, count=1) if rooted else text
 
-    @staticmethod
-    def _stamp(text: bytes, digest_of: Callable[[int], Digest]) -> Digest:
-        """The digest of a text in which references are replaced by digests."""
-        lost = False
 
-        def plain(match: re.Match[bytes]) -> bytes:
-            nonlocal lost
-            if match[1] is None:
-                return match[0]
-            digest = digest_of(int(match[1]))
-            lost = lost or digest is None
-            return digest or b""
+def _keyword_of(text: bytes) -> bytes:
+    return text[: text.find(b"(")].strip().upper()
 
-        stamped = _TOKEN.sub(plain, text)
-        return None if lost else blake2b(stamped, digest_size=16).digest()
+
+def _stamp(text: bytes, references: list[int], digests: Mapping[int, Digest]) -> Digest:
+    """The digest of a text in which references are replaced by digests; None if one is None."""
+    if not references:
+        return blake2b(text, digest_size=16).digest()
+    parts = [digests[reference] for reference in references]
+    if None in parts:
+        return None
+    following = iter(parts)
+    stamped = _TOKEN.sub(lambda m: m[0] if m[1] is None else next(following) or b"", text)
+    return blake2b(stamped, digest_size=16).digest()
 
 
 def _references(text: bytes) -> list[int]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
@@ -45,6 +44,13 @@ class Surface:
         """The triangles' corners, (f, 3, 3)."""
         return np.asarray(self.vertices[self.faces])
 
+    def rounded(self, grid: float) -> npt.NDArray[np.int64]:
+        """The triangles' corners on a grid, whatever the order of corners and triangles."""
+        cells = np.rint(self.corners / grid).astype(np.int64)
+        order = np.lexsort((cells[:, :, 2], cells[:, :, 1], cells[:, :, 0]), axis=1)
+        rows = np.take_along_axis(cells, order[:, :, None], axis=1).reshape(-1, 9)
+        return np.asarray(rows[np.lexsort(rows.T[::-1])])
+
     def samples(self) -> Floats:
         """Corners, edge middles and triangle middles."""
         p, q, r = (self.corners[:, k] for k in range(3))
@@ -60,6 +66,11 @@ def apart(one: Surface, other: Surface, limit: float) -> float:
         moved = float(np.sqrt(((one.vertices - other.vertices) ** 2).sum(axis=1)).max())
         if moved <= limit:
             return moved
+    grid = limit / 2
+    if one.faces.shape == other.faces.shape and np.array_equal(
+        one.rounded(grid), other.rounded(grid)
+    ):
+        return grid  # the same triangles in another order; none of their corners moved by more
     boxes = float(np.abs(one.box - other.box).max())
     if boxes > limit:
         return boxes
@@ -69,6 +80,8 @@ def apart(one: Surface, other: Surface, limit: float) -> float:
 
 def _reach(points: Floats, surface: Surface, limit: float) -> float:
     """The largest distance of the points from a surface, or that of one beyond the limit."""
+    from scipy.spatial import cKDTree  # half a second that most comparisons can do without
+
     near = np.asarray(cKDTree(surface.vertices[np.unique(surface.faces)]).query(points)[0])
     # A corner close by proves that the surface is; how much closer does not matter.
     largest = float(near[near <= limit].max(initial=0.0))
