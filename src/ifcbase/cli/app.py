@@ -18,6 +18,7 @@ from ifcbase.cli import (
     db,
     decide,
     demo,
+    diff,
     export,
     findings,
     jobs,
@@ -53,6 +54,7 @@ app = typer.Typer(
 
 app.command("clash")(clash.clash)
 app.command("validate")(validate.validate)
+app.command("diff")(diff.diff)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("worker")(worker.worker)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ifcbase import samples
 from ifcbase.cli import context, waiting
+from ifcbase.cli.changes import in_words
 from ifcbase.cli.output import console, table
 from ifcbase.cli.pairs import pairs_table
 from ifcbase.cli.processes import Workers
@@ -19,7 +20,7 @@ from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.submit import Given, submit
-from ifcbase.ledger import chains, ids, reading
+from ifcbase.ledger import chains, diffs, ids, reading
 from ifcbase.ledger.connect import connect
 from ifcbase.settings import Settings, load_settings
 
@@ -61,6 +62,7 @@ def demo() -> None:
             }
             _show(connection, results)
             _validate(settings, connection, dsn, Path(folder), workers)
+            _compare_revisions(settings, connection, dsn, Path(folder))
     finally:
         workers.stop()
     _where(settings, time.monotonic() - began)
@@ -191,6 +193,39 @@ def _show(connection: Connection, results: dict[str, dict[str, dict[str, Any]]])
     out.say()
     last = results["B"][f"{PAIRS[0][0]} vs {PAIRS[0][1]}"]
     out.print(coverage_table(last["sides"]))
+
+
+def _compare_revisions(settings: Settings, connection: Connection, dsn: str, folder: Path) -> None:
+    """Compare both revisions of every model; show each edit that was made beside what was found."""
+    old, new = (samples.build(folder / r, revision=r) for r in _REVISIONS)
+    out = console()
+    rows: list[tuple[Any, ...]] = []
+    missed: list[str] = []
+    for model, path in new.files.items():
+        accepted = submit(
+            connection, ProcrastinateEngine(dsn), LocalFiles(settings.files_folder), settings,
+            "diff", {"old_file": old.files[model].name, "new_file": path.name},
+            {old.files[model].name: Given(old.files[model]), path.name: Given(path)},
+        )  # fmt: skip
+        job = waiting.wait_for(connection, accepted.job_id)
+        if job["state"] != "finished":
+            waiting.report(job)
+            raise ComputeError(f"the diff of {model} is {job['state']}")
+        edits = {change.global_id: change for change in new.changes if change.model == model}
+        found = diffs.show_changes(connection, int(job["outcome"]["db_id"]), None)["changes"]
+        for row in found:
+            edit = edits.pop(row["global_id"], None)
+            rows.append((model, row["facet"], row["class"], row["name"], in_words(row),
+                         edit.kind if edit else "nobody made this edit"))  # fmt: skip
+        missed += [f"{change.kind} {change.name}" for change in edits.values()]
+    columns = ["model", "facet", "class", "name", "change", "edit made in revision B"]
+    out.say()
+    out.print(table(f"Differences between the revisions ({len(rows)})", columns, rows))
+    for edit_missed in missed:
+        out.say(f"not found: {edit_missed}", style="bold red")
+
+
+_REVISIONS: tuple[Literal["A", "B"], ...] = ("A", "B")
 
 
 def _where(settings: Settings, seconds: float) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.cli import context, waiting
-from ifcbase.cli.output import JsonOption, console, counted, print_json, shortened, table, when
+from ifcbase.cli.output import JsonOption, console, print_json, shortened, table, when
 from ifcbase.jobs import submit
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.settings import get_settings

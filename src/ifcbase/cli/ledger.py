@@ -8,7 +8,7 @@ import typer
 
 from ifcbase.cli import context
 from ifcbase.cli.output import JsonOption, console, counted, print_json, table
-from ifcbase.ledger import chains, ids
+from ifcbase.ledger import chains, diffs, ids
 
 app = typer.Typer(help="The ledger itself: verify.", no_args_is_help=True)
 
@@ -50,6 +50,13 @@ def verify(
             for each in series
             for row in ids.verify(connection, each["id"], repair=repair)
         ]
+        # A named clash set is all that is asked about then.
+        compared = [] if clash_set else diffs.list_series(connection, name)
+        found += [
+            {"set": f"diff of {each['name']}", **row}
+            for each in compared
+            for row in diffs.verify(connection, each["id"], repair=repair)
+        ]
     if as_json:
         print_json({"sets": len(sets), "series": len(series), "differences": found})
     elif found:
@@ -57,8 +64,10 @@ def verify(
         rows = [tuple(row[column] for column in columns) for row in found[:limit]]
         console().print(table(counted(len(found), "difference"), columns, rows))
     else:
-        beside = f" and {counted(len(series), 'IDS file')} on their models" if series else ""
-        console().print(
-            f"{counted(len(sets), 'clash set')}{beside} verified: stored and derived agree"
-        )
+        verified = [counted(len(sets), "clash set")]
+        if series:
+            verified.append(counted(len(series), "IDS file") + " on their models")
+        if compared:
+            verified.append(counted(len(compared), "model") + " with diffs")
+        console().say(f"{', '.join(verified)} verified: stored and derived agree")
     raise typer.Exit(2 if found else 0)

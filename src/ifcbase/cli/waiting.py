@@ -23,8 +23,10 @@ EXIT_CODES = {
     "clean": 0,
     "passed": 0,
     "converted": 0,
+    "unchanged": 0,
     "found": 1,
     "failed": 1,
+    "changed": 1,
     "inconclusive": 3,
 }
 

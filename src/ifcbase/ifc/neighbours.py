@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from ifcbase.ifc.signatures import Floats, Hashes, Ints
 
@@ -37,6 +36,8 @@ def nearest(
     a: Floats, b: Floats, bound: float, norm: float, rivals: int = RIVALS
 ) -> tuple[Ints, Ints, Floats]:
     """Pairs (row of a, row of b, distance): for each a its nearest within the bound."""
+    from scipy.spatial import cKDTree  # half a second that most commands can do without
+
     if not len(a) or not len(b):
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, np.zeros(0)

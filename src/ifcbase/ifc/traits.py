@@ -76,7 +76,7 @@ def spread(
 def read_traits(file: ifcopenshell.file, inventory: Inventory) -> Traits:
     """Placement and properties of every element of an inventory."""
     scale = inventory.unit_scale
-    places = _Places()
+    places = Places()
     placement = np.full((len(inventory), 3), np.nan)
     for at, element in enumerate(inventory.elements):
         matrix = places.of(getattr(file.by_id(element.step_id), "ObjectPlacement", None))
@@ -99,7 +99,7 @@ def _finite(meshes: MeshSet) -> MeshSet:
     )
 
 
-class _Places:
+class Places:
     """World matrices of local placements (project units), each computed once."""
 
     def __init__(self) -> None:

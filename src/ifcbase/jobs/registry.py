@@ -14,6 +14,9 @@ from pydantic import BaseModel
 
 from ifcbase.clash import record as clash_record
 from ifcbase.clash.request import ClashRequest, parse_request
+from ifcbase.diff import record as diff_record
+from ifcbase.diff.request import DiffRequest
+from ifcbase.diff.request import parse_request as parse_diff
 from ifcbase.errors import NotFound, RequestInvalid
 from ifcbase.files.store import FileStore
 from ifcbase.ledger.interface import Attempt, Writer
@@ -54,6 +57,8 @@ class Check:
     #: its SHA-256, refuses what the check could not use.
     others: Callable[[Any], list[str]] = _none
     look: Callable[[Path], str] = _refuse_all
+    #: Its models may be versions of one stream, older first; a known file is the version it was.
+    revisions: bool = False
     #: What one attempt gets at most, whatever the settings allow.
     most_time_s: float = math.inf
     most_memory_mb: int = sys.maxsize
@@ -64,6 +69,10 @@ class Check:
 
 
 def _clash_models(request: ClashRequest) -> list[str]:
+    return request.files()
+
+
+def _diff_models(request: DiffRequest) -> list[str]:
     return request.files()
 
 
@@ -92,6 +101,16 @@ CHECKS: Mapping[str, Check] = {
             models=_clash_models,
             run="ifcbase.clash.run:run",
             record=clash_record.record,
+        ),
+        Check(
+            name="diff",
+            worker="ifcdiff",
+            request=DiffRequest,
+            parse=parse_diff,
+            models=_diff_models,
+            run="ifcbase.diff.run:run",
+            record=diff_record.record,
+            revisions=True,
         ),
         Check(
             name="tester",

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from ifcbase.errors import Conflict, FileUnreadable, NotFound, RequestInvalid
 from ifcbase.files.naming import stream_name as stream_name
-from ifcbase.files.store import FileStore
+from ifcbase.files.store import FileStore, StoredFile
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.engine import Connection, Engine
 from ifcbase.jobs.registry import check_named
@@ -87,17 +87,24 @@ def submit(
                 hint="Wait until it is written and try again.",
             )
     streams = {name: given[name].model or stream_name(given[name].path.name) for name in models}
-    _refuse_two_versions(streams, {name: file.sha256 for name, file in stored.items()})
+    if not check.revisions:
+        _refuse_two_versions(streams, {name: file.sha256 for name, file in stored.items()})
     timeout_s, memory_mb = check.budget(settings.job_timeout_s, settings.job_memory_mb)
 
     with translated(), connection.transaction():
         inputs, versions = [], {}
+        known: dict[str, tuple[int, int]] = {}
+        if check.revisions:
+            known = _known_versions(connection, project_id, streams, stored)
         for name in names:
             file = stored[name]
             base = {"project": project_id, "sha256": file.sha256, "name": given[name].path.name}
             connection.execute(_SQL["add_file"], base | {"size": file.size})
             version = None
-            if name in streams:
+            if name in known:
+                version, number = known[name]
+                versions[name] = (streams[name], number)
+            elif name in streams:
                 model = base | {"model": streams[name]}
                 row = connection.execute(_SQL["add_model_version"], model).fetchone()
                 assert row is not None  # noqa: S101 (the function always returns one row)
@@ -123,6 +130,34 @@ def submit(
             raise psycopg.Rollback
         engine.deliver(connection, check.worker, job_id)
     return Submitted(job_id, is_new, versions if is_new else _versions_of(connection, job_id))
+
+
+def _known_versions(
+    connection: Connection,
+    project: int,
+    streams: Mapping[str, str],
+    stored: Mapping[str, StoredFile],
+) -> dict[str, tuple[int, int]]:
+    """Id and number of the versions that files already are; those of one model must come in order.
+
+    Raises RequestInvalid for an unknown file before a known one: it would become the newest version.
+    """
+    found: dict[str, tuple[int, int]] = {}
+    unknown: dict[str, str] = {}
+    for name, model in streams.items():
+        asked = {"project": project, "model": model, "sha256": stored[name].sha256}
+        row = connection.execute(_SQL["known_version"], asked).fetchone()
+        if row is None:
+            unknown[model] = name
+            continue
+        found[name] = (int(row[0]), int(row[1]))
+        if model in unknown:
+            raise RequestInvalid(
+                f"{unknown[model]} is not known, and {name} is already version {row[1]} of the "
+                f"model {model!r}: an older version cannot be stored after it",
+                hint="Compare without --submit, or give the older file a model name of its own.",
+            )
+    return found
 
 
 def _versions_of(connection: Connection, job_id: str) -> dict[str, tuple[str, int]]:

@@ -110,6 +110,7 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
     )
 
     _fill_ids(world, store, name)
+    _fill_diff(world, store, name)
     unfinished = world.job({"A": f"{name} A2", "B": f"{name} B"})
     attempt = start(store, unfinished)
     with store.writing(attempt.token) as writer:
@@ -153,6 +154,31 @@ def _fill_ids(world: Filled, store: PostgresLedger, name: str) -> None:
     rule = Rule(applies, {"Fire=F90": ["wall-1", "type-1"]}, unjudged={"Fire=F90": ["wall-2"]})
     series.run(rule)
     series.begin(rule)
+
+
+def _fill_diff(world: Filled, store: PostgresLedger, name: str) -> None:
+    job = world.job({"A": f"{name} A", "B": f"{name} B"}, check="diff")
+    key = {"side": "new", "global_id": "pipe-0", "n": 0}
+    with store.writing(start(store, job).token) as writer:
+        result = writer.open_result({"old_file": "A.ifc", "new_file": "B.ifc"})
+        change = {"facet": "attributes", "before": {"Name": "x"}, "after": {"Name": "y"}}
+        writer.append_rows(result, "changes", [key | change])
+        match = {
+            "side": "old",
+            "global_id": "wall-0",
+            "n": 0,
+            "new_global_id": "pipe-1",
+            "new_n": 0,
+        }
+        found = {"verdict": "same", "method": "content", "confidence": 1.0}
+        writer.append_rows(result, "matches", [match | found])
+        writer.append_rows(
+            result, "not_compared", [key | {"facet": "geometry", "reason": "no mesh"}]
+        )
+        writer.finish_result(
+            result, {"diff_count": 1, "document": {}, "verdict": "changed", "coverage": 0.5}
+        )
+        writer.finish_job({}, {})
 
 
 def _principal(name: str) -> str:

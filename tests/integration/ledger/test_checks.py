@@ -19,7 +19,7 @@ HEADERS: dict[str, dict[str, Any]] = {
         "conversion_options": {"deflection": 1},
     },
     "tester": {"ifc_filename": "A.ifc", "ids_filename": "rules.ids"},
-    "diff": {"old_file": "A.ifc", "new_file": "B.ifc"},
+    "diff": {"old_file": "A.ifc", "new_file": "A.ifc"},
 }
 FOOTERS: dict[str, dict[str, Any]] = {
     "conversion": {"verdict": "converted"},

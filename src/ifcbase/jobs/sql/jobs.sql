@@ -8,6 +8,9 @@ select core.add_file(%(project)s, %(sha256)s, %(size)s, %(name)s)
 select model_version_id, model_id, number, is_new
   from core.add_model_version(%(project)s, %(model)s, %(sha256)s, %(name)s)
 
+-- known_version: the latest version of a model that has these bytes
+select model_version_id, number from core.known_version(%(project)s, %(model)s, %(sha256)s)
+
 -- accept: writes the job row; the same idempotency key gives the same job
 select job_id::text, is_new
   from core.accept_job(%(project)s, %(check)s, %(request)s, %(inputs)s, %(timeout_s)s, %(memory_mb)s,

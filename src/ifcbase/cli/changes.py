@@ -1,0 +1,89 @@
+"""Changes of a diff as tables."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from ifcbase.cli.output import Output, counted, millimetres, shortened, table
+
+Row = Mapping[str, Any]
+
+
+def show_recorded(out: Output, details: Mapping[str, Any]) -> None:
+    """The rows of a recorded diff."""
+    counts = details["counts"] or {}
+    for name in ("reidentified", "doubtful", "unjudged"):
+        if counts.get(name):
+            out.say(f"{counted(counts[name], 'element')} {_MEANING[name]}")
+    if details["changes"]:
+        out.print(facets_table(details["changes"]))
+        out.say()
+        out.print(changes_table(details["changes"]))
+    if details["not_compared"]:
+        lines = [(row["global_id"], row["facet"], row["reason"]) for row in details["not_compared"]]
+        out.say()
+        out.print(table("Not compared", ["GlobalId", "facet", "reason"], lines))
+
+
+_MEANING = {
+    "reidentified": "with another GlobalId than before",
+    "doubtful": "of the old model that may be there under another GlobalId",
+    "unjudged": "that could not be compared wholly",
+}
+
+
+def facets_table(rows: Sequence[Row]) -> Table:
+    """How many elements of each class changed in each facet."""
+    counts = Counter((row["class"], str(row["facet"])) for row in rows)
+    facets = list(dict.fromkeys(str(row["facet"]) for row in rows))
+    classes = sorted({row["class"] for row in rows})
+    lines = [(name, *(counts[name, facet] or "" for facet in facets)) for name in classes]
+    return table("Changes by class", ["elements", *facets], lines, right=facets)
+
+
+def changes_table(rows: Sequence[Row]) -> Table:
+    """One line per element and facet."""
+    lines = [
+        (
+            row["facet"],
+            row["class"],
+            shortened(row["name"] or "", 40),
+            row["storey"],
+            row["global_id"],
+            shortened(in_words(row), 90),
+        )
+        for row in rows
+    ]
+    return table("Changes", ["facet", "class", "name", "storey", "GlobalId", "change"], lines)
+
+
+def in_words(row: Row) -> str:
+    """What happened, in a few words."""
+    before, after = row["before"], row["after"]
+    facet = str(row["facet"])
+    if facet in ("added", "deleted"):
+        return ""
+    if facet == "placement" and "moved_by" in after:
+        by = after["moved_by"]
+        distance = sum(v * v for v in by) ** 0.5
+        turned = f", turned by {after['turned']:g}°" if "turned" in after else ""
+        return f"moved by {millimetres(distance)} ({', '.join(f'{v:g}' for v in by)}){turned}"
+    if facet == "geometry" and "volume" in before and "volume" in after:
+        return f"volume {before['volume']:g} to {after['volume']:g} m³"
+    names = list(dict.fromkeys([*before, *after]))
+    return "; ".join(f"{n}: {_told(before.get(n))} to {_told(after.get(n))}" for n in names)
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict) and "global_id" in value:
+        return str(value.get("name") or value.get("class"))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,231 @@
+"""`ifcbase diff`: what changed between two versions of a model, here or by a worker."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ifcbase.cli import context, waiting
+from ifcbase.cli.changes import changes_table, facets_table
+from ifcbase.cli.output import (
+    JsonOption,
+    check_output,
+    console,
+    counted,
+    partly_tested,
+    print_json,
+    progress_line,
+)
+from ifcbase.diff import handover, output
+from ifcbase.diff.report import DiffReport
+from ifcbase.diff.request import DEFAULT_TOLERANCE, DiffRequest, parse_request
+from ifcbase.errors import RequestInvalid
+from ifcbase.files.local import LocalFiles
+from ifcbase.ifc.opening import check_file
+from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.registry import check_named
+from ifcbase.jobs.sandbox import Sandbox, SandboxJob
+from ifcbase.jobs.submit import Given, submit
+from ifcbase.settings import Settings, get_settings
+
+SHOWN = 20
+
+
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD.ifc", help="The older version.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW.ifc", help="The newer version.")],
+    relationships: Annotated[
+        str | None,
+        typer.Option(
+            help="What to compare, by commas: attributes, geometry, type, property, container, "
+            "aggregate, classification, material (all)."
+        ),
+    ] = None,
+    selector: Annotated[str | None, typer.Option(help="Compare these elements only.")] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(help=f"Distance that is no change, in metres ({DEFAULT_TOLERANCE:g})."),
+    ] = None,
+    min_coverage: Annotated[
+        float | None, typer.Option(help="Share of elements that must be compared wholly (1.0).")
+    ] = None,
+    output_: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write the report (ifcdiff's JSON) here.")
+    ] = None,
+    submit_: Annotated[
+        bool, typer.Option("--submit", help="Run it by a worker and keep the result.")
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="With --submit: wait for the result.")] = True,
+    model: Annotated[
+        str | None, typer.Option(help="With --submit: the model both files are versions of.")
+    ] = None,
+    project: Annotated[str | None, typer.Option(help="With --submit: the project.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what changed between two versions of a model.
+
+    Exit code: 0 nothing changed, 1 changes, 2 bad input or failure, 3 inconclusive.
+    """
+    names = _names(old, new)
+    given = {
+        "relationships": _words(relationships),
+        "filter_elements": selector,
+        "tolerance": tolerance,
+        "min_coverage": min_coverage,
+        "output_file": output_.name if output_ else None,
+    }
+    request = parse_request(
+        {"old_file": names[0], "new_file": names[1], "is_shallow": False}
+        | {key: value for key, value in given.items() if value is not None}
+    )
+    paths = dict(zip(names, (old, new), strict=True))
+    check_output(output_, [old, new])
+    for path in paths.values():
+        check_file(path)
+    settings = get_settings()
+    if submit_:
+        code = _submit(settings, request, paths, model, project, wait, output_, as_json)
+    elif model is not None or project is not None:
+        raise RequestInvalid(
+            f"{'--model' if model is not None else '--project'} goes with --submit"
+        )
+    else:
+        code = _run(settings, request, paths, output_, as_json)
+    raise typer.Exit(code)
+
+
+def _names(old: Path, new: Path) -> tuple[str, str]:
+    """What the ledger calls the files: their names, with their folders where they are called alike."""
+    one, other = old.resolve(), new.resolve()
+    for depth in range(1, len(one.parts)):
+        names = "/".join(one.parts[-depth:]), "/".join(other.parts[-depth:])
+        if one == other or names[0] != names[1]:
+            return names
+    return str(one), str(other)
+
+
+def _words(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not words:
+        raise RequestInvalid("--relationships names nothing", hint="Leave it out to compare all.")
+    return words
+
+
+def _submit(
+    settings: Settings,
+    request: DiffRequest,
+    paths: dict[str, Path],
+    model: str | None,
+    project: str | None,
+    wait: bool,
+    target: Path | None,
+    as_json: bool,
+) -> int:
+    with context.ledger_connection() as (_, connection):
+        accepted = submit(
+            connection,
+            ProcrastinateEngine(context.database(settings)),
+            LocalFiles(settings.files_folder),
+            settings,
+            "diff",
+            request.model_dump(mode="json"),
+            {name: Given(path, model) for name, path in paths.items()},
+            project=context.project_name(connection, settings, project),
+        )
+        if not as_json:
+            for file, (name, number) in accepted.versions.items():
+                console().say(f"{file}: {name}, version {number}")
+            console().say(f"job {accepted.job_id}")
+        if not wait:
+            if as_json:
+                print_json({"job_id": accepted.job_id})
+            return 0
+        job = waiting.wait_for(connection, accepted.job_id)
+        if as_json:
+            print_json(job)
+        code = waiting.report(job, quiet=as_json)
+        if target and job["state"] == "finished":
+            files = LocalFiles(settings.files_folder)
+            shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), target)
+            if not as_json:
+                console().say(f"report written to {target}")
+    return code
+
+
+def _run(
+    settings: Settings,
+    request: DiffRequest,
+    paths: dict[str, Path],
+    target: Path | None,
+    as_json: bool,
+) -> int:
+    with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
+        folder = Path(name) / "output"
+        folder.mkdir()
+        sandbox = Sandbox(
+            work_folder=Path(name) / "work", memory_mb=settings.job_memory_mb, spare=False
+        )
+        with sandbox, progress_line() as line:
+            job = SandboxJob(
+                run=check_named("diff").run,
+                request=request.model_dump(mode="json"),
+                inputs={name: path.absolute() for name, path in paths.items()},
+                folder=folder,
+                timeout_s=settings.job_timeout_s,
+                memory_mb=settings.job_memory_mb,
+            )
+            sandbox.run(job, on_progress=line)
+        report = handover.read(folder)
+        if target:
+            shutil.copyfile(folder / "output.json", target)
+    if as_json:
+        print_json(output.document(report))
+    else:
+        _show(report, target)
+    return report.verdict.exit_code
+
+
+def _show(report: DiffReport, target: Path | None) -> None:
+    out = console()
+    summary = report.summary
+    out.say(
+        f"{report.request.old_file} to {report.request.new_file}: {summary['added']} added, "
+        f"{summary['deleted']} deleted, {summary['changed']} changed, "
+        f"{summary['unchanged']} unchanged; {report.verdict}"
+    )
+    if summary["reidentified"]:
+        out.say(
+            f"{counted(summary['reidentified'], 'element')} with another GlobalId than before "
+            f"(least confidence {min(r.confidence for r in report.reidentified):.2f})"
+        )
+    if summary["doubtful"]:
+        out.say(
+            f"{counted(summary['doubtful'], 'element')} of the old model may be there under another "
+            "GlobalId; nobody can say it for sure"
+        )
+    for warning in report.warnings:
+        out.say(f"warning: {warning}")
+    if report.coverage < 1:
+        reasons = Counter(row.reason for row in report.unjudged)
+        out.say(
+            partly_tested(report.coverage).replace("with geometry were tested", "were compared")
+        )
+        for reason, count in reasons.most_common(3):
+            out.say(f"  {count}: {reason}")
+    if report.changes:
+        rows: list[dict[str, Any]] = [output.row(report, change) for change in report.changes]
+        out.say()
+        out.print(facets_table(rows))
+        out.say()
+        out.print(changes_table(rows[:SHOWN]))
+        if len(rows) > SHOWN:
+            out.say(f"… and {len(rows) - SHOWN} more; -o FILE writes all of them")
+    if target:
+        out.say(f"report written to {target}")

@@ -1,0 +1,1 @@
+"""The check "diff" (worker ifcdiff): what changed between two versions of a model."""

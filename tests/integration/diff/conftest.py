@@ -1,0 +1,27 @@
+"""Fixtures of the tests of recorded diffs."""
+
+from tests.integration.migrated import (
+    any_busy,
+    any_ledger,
+    any_store,
+    any_world,
+    busy,
+    ledger,
+    standing,
+    store,
+    template,
+    world,
+)
+
+__all__ = [
+    "any_busy",
+    "any_ledger",
+    "any_store",
+    "any_world",
+    "busy",
+    "ledger",
+    "standing",
+    "store",
+    "template",
+    "world",
+]
