@@ -15,7 +15,14 @@ from ifcbase.clash.request import SelectMode, parse_request
 from ifcbase.errors import ReportInvalid
 from ifcbase.files.store import FileStore
 from ifcbase.ledger.interface import Attempt, Columns, JobInput, Writer
-from ifcbase.ledger.linking import link_versions
+from ifcbase.ledger.recording import (
+    inputs_of,
+    outcome,
+    output_name,
+    result_line,
+    store_models,
+    store_output,
+)
 
 
 def record(writer: Writer, attempt: Attempt, folder: Path, files: FileStore) -> dict[str, Any]:
@@ -26,22 +33,11 @@ def record(writer: Writer, attempt: Attempt, folder: Path, files: FileStore) -> 
     """
     report = handover.read(folder)
     request = parse_request(attempt.request)
-    inputs = {given.name: given for given in attempt.inputs}
-    _belongs(report, [each.name for each in request.clash_sets], inputs)
-
-    described: set[int] = set()
-    for file in report.files:
-        given = inputs[file.name]
-        version = _version(given)
-        if not given.inventoried and version not in described:
-            writer.inventory(version, file.inventory, file.signatures)
-            described.add(version)
-    # Before the results: what is absent from them means something only for matched versions.
-    link_versions(writer)
-
-    name = request.output_filename or f"{attempt.job_id}.json"
-    output = files.put(attempt.project, folder / "output.json")
-    writer.add_output(output.sha256, output.size, name)
+    inputs = inputs_of(attempt)
+    _belongs(report, [each.name for each in request.clash_sets])
+    store_models(writer, inputs, report.files)
+    name = output_name(request.output_filename, attempt, ".json")
+    output = store_output(writer, attempt, files, folder / "output.json", name)
 
     ids = [
         _record_set(writer, report, each, inputs, request.min_coverage, name, output.sha256)
@@ -49,36 +45,32 @@ def record(writer: Writer, attempt: Attempt, folder: Path, files: FileStore) -> 
     ]
     verdicts = [each.verdict(request.min_coverage) for each in report.sets]
     warnings = [f"{each.definition.name}: {text}" for each in report.sets for text in each.warnings]
-    return {
-        "success": True,
-        "clash_count": sum(len(each.clashes) for each in report.sets),
-        "verdict": _worst(verdicts),
-        "output_path": name,
-        "output_sha256": output.sha256,
-        "db_id": ids[0],
-        "db_ids": ids,
-        "warnings": warnings,
-        "sets": [
-            {"id": id_, "name": each.definition.name, "clash_count": len(each.clashes),
-             "verdict": verdict, "coverage": each.coverage}
-            for id_, each, verdict in zip(ids, report.sets, verdicts, strict=True)
-        ],
-    }  # fmt: skip
+    results = [
+        result_line(
+            id_,
+            each.definition.name,
+            f"{len(each.clashes)} {'clash' if len(each.clashes) == 1 else 'clashes'}",
+            verdict,
+            each.coverage,
+        )
+        | {"clash_count": len(each.clashes)}
+        for id_, each, verdict in zip(ids, report.sets, verdicts, strict=True)
+    ]
+    return outcome(
+        _worst(verdicts),
+        results,
+        warnings,
+        clash_count=sum(len(each.clashes) for each in report.sets),
+        output_path=name,
+        output_sha256=output.sha256,
+        sets=results,
+    )
 
 
-def _belongs(report: ClashReport, set_names: list[str], inputs: dict[str, JobInput]) -> None:
-    """Refuse a report on other sets or other bytes than those that were asked for."""
+def _belongs(report: ClashReport, set_names: list[str]) -> None:
+    """Refuse a report on other sets than those that were asked for."""
     if [each.definition.name for each in report.sets] != set_names:
         raise ReportInvalid("the report is not about the clash sets that were asked for")
-    for file in report.files:
-        if file.name not in inputs or inputs[file.name].sha256 != file.sha256:
-            raise ReportInvalid(f"the report is about another {file.name} than was given")
-
-
-def _version(given: JobInput) -> int:
-    if given.model_version_id is None:
-        raise ReportInvalid(f"{given.name} is not a model version")
-    return given.model_version_id
 
 
 def _worst(verdicts: list[Verdict]) -> Verdict:

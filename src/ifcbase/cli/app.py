@@ -18,6 +18,7 @@ from ifcbase.cli import (
     db,
     decide,
     demo,
+    findings,
     jobs,
     ledger,
     links,
@@ -55,6 +56,7 @@ app.command("compare")(compare.compare)
 app.command("decide")(decide.decide)
 app.command("plan")(plan.plan)
 app.command("trend")(trend.trend)
+app.command("findings")(findings.findings)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
 app.add_typer(sets.app, name="sets")

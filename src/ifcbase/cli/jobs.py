@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.cli import context, waiting
-from ifcbase.cli.output import JsonOption, console, counted, print_json, table, when
+from ifcbase.cli.output import JsonOption, console, print_json, table, when
 from ifcbase.jobs import submit
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.settings import get_settings
@@ -61,8 +61,7 @@ def _how(job: dict[str, Any]) -> str:
     if job["error"]:
         return str(job["error"].get("title", ""))
     if job["state"] == "finished" and job["outcome"]:
-        outcome = job["outcome"]
-        return f"{counted(outcome['clash_count'], 'clash')}, {outcome['verdict']}"
+        return waiting.in_words(job["outcome"])
     if job["state"] == "running" and job["progress"]:
         return f"{job['progress']['phase']} {job['progress']['fraction']:.0%}"
     return ""
@@ -92,10 +91,13 @@ def show(job: JobArgument, as_json: JsonOption = False) -> None:
     out.print(table("Attempts", ["", "worker", "outcome", "error"], rows))
     if found["outcome"]:
         rows = [
-            (s["id"], s["name"], s["clash_count"], s["verdict"])
-            for s in found["outcome"].get("sets", [])
+            (each["id"], each["name"], each["summary"], each["verdict"])
+            for each in waiting.results_of(found["outcome"])
         ]
-        out.print(table("Results", ["result", "clash set", "clashes", "verdict"], rows))
+        out.print(table("Results", ["result", "of", "found", "verdict"], rows))
+    if found["outputs"]:
+        rows = [(each["name"], each["sha256"][:12]) for each in found["outputs"]]
+        out.print(table("Outputs", ["name", "sha256"], rows))
 
 
 @app.command("cancel")

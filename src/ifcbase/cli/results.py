@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.clash.request import SelectMode
-from ifcbase.cli import context
+from ifcbase.cli import context, other_results
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
@@ -24,46 +24,63 @@ from ifcbase.cli.output import (
     verdict_text,
     when,
 )
-from ifcbase.ledger import reading
+from ifcbase.errors import RequestInvalid
+from ifcbase.ledger import reading, results
 
 app = typer.Typer(help="Results: list, show.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_(
+    check: Annotated[
+        str | None, typer.Option(help="Only this check: clash, conversion, tester or diff.")
+    ] = None,
     clash_set: Annotated[str | None, typer.Option("--set", help="Only this clash set.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
     project: Annotated[str | None, typer.Option(help="Project.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The latest results, newest first."""
+    """The latest results of all checks, newest first."""
+    if check is not None and other_results.known(check) != "clash" and clash_set:
+        raise RequestInvalid("--set goes with clash results")
     with context.ledger_connection() as (settings, connection):
-        found = reading.list_results(
-            connection,
-            context.project_name(connection, settings, project),
-            clash_set=clash_set,
-            limit=limit,
-        )
+        name = context.project_name(connection, settings, project)
+        found: list[dict[str, Any]] = []
+        if check in (None, "clash"):
+            clashes = reading.list_results(connection, name, clash_set=clash_set, limit=limit)
+            found += [{"check": "clash"} | each for each in clashes]
+        if check != "clash" and not clash_set:
+            found += results.list_others(connection, name, check=check, limit=limit)
+    found = sorted(found, key=_recent, reverse=True)[:limit]
     if as_json:
         print_json(found)
         return
     if not found:
-        console().say("no results yet" + (f" of {clash_set}" if clash_set else ""))
-        return
-    rows = [
-        (
-            each["id"],
-            shortened(each["set"]),
-            each["clash_count"],
-            verdict_text(each["verdict"]),
-            percent(each["coverage"]),
-            _versions(each["sides"]),
-            when(each["finished_at"]),
+        console().say(
+            "no results yet" + (f" of {clash_set or check}" if clash_set or check else "")
         )
-        for each in found
-    ]
-    columns = ["result", "clash set", "clashes", "verdict", "tested", "models", "finished"]
-    console().print(table("Results", columns, rows, right=["result", "clashes", "tested"]))
+        return
+    columns = ["result", "check", "of", "found", "verdict", "tested", "models", "finished"]
+    rows = [_line(each) for each in found]
+    console().print(table("Results", columns, rows, right=["result", "tested"]))
+
+
+def _recent(header: dict[str, Any]) -> tuple[Any, ...]:
+    # Where a job stands in the order of acceptance is its results' place, too; rows that somebody
+    # inserted have none.
+    return header["accepted"] or 0, header["created_at"], header["id"]
+
+
+def _line(each: dict[str, Any]) -> tuple[Any, ...]:
+    if each["check"] == "clash":
+        name, models = each["set"], _versions(each["sides"])
+        found = counted(each["clash_count"], "clash")
+    else:
+        name, models = each["name"], other_results.models_of(each)
+        found = other_results.found(each)
+    verdict, tested = verdict_text(each["verdict"]), percent(each["coverage"])
+    ended = when(each["finished_at"])
+    return each["id"], each["check"], shortened(name), found, verdict, tested, models, ended
 
 
 def _versions(sides: list[dict[str, Any]]) -> str:
@@ -75,15 +92,22 @@ def _versions(sides: list[dict[str, Any]]) -> str:
 @app.command("show")
 def show(
     result: Annotated[int, typer.Argument(help="Number of the result.")],
+    check: Annotated[
+        str, typer.Option(help="Its check: clash, conversion, tester or diff.")
+    ] = "clash",
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Write ifcclash's JSON here.")
+        Path | None,
+        typer.Option("-o", "--output", help="Write its document (ifcclash's JSON) here."),
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many clashes to list.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="How many of its rows to list.")] = 50,
     project: Annotated[str | None, typer.Option(help="Project.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """One result: what was found, what was tested, what was left out."""
     check_output(output)
+    if other_results.known(check) != "clash":
+        _show_other(check, result, output, limit, project, as_json)
+        return
     with context.ledger_connection() as (settings, connection):
         header = reading.show_result(
             connection, context.project_name(connection, settings, project), result
@@ -92,7 +116,7 @@ def show(
         left_out = reading.left_out(connection, result)
         document = reading.document(connection, result) if output else None
     if output:
-        output.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+        _write(document, output)
     if as_json:
         print_json(header | {"contacts": contacts, "left_out_elements": left_out})
         return
@@ -115,6 +139,26 @@ def show(
     if left_out:
         rows = [(e["side"], e["model"], e["global_id"], e["reason"]) for e in left_out[:limit]]
         out.print(table("Not tested", ["side", "model", "GlobalId", "reason"], rows))
+
+
+def _show_other(
+    check: str, result: int, output: Path | None, limit: int, project: str | None, as_json: bool
+) -> None:
+    with context.ledger_connection() as (settings, connection):
+        name = context.project_name(connection, settings, project)
+        header = results.show_other(connection, name, check, result)
+        details = other_results.detail(connection, check, result, None if as_json else limit)
+        document = results.document(connection, check, result) if output else None
+    if output:
+        _write(document, output)
+    if as_json:
+        print_json(header | details)
+    else:
+        other_results.show(header, details)
+
+
+def _write(document: Any, output: Path) -> None:
+    output.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
 def coverage_table(sides: list[dict[str, Any]]) -> Any:

@@ -7,18 +7,26 @@ from typing import Any
 
 from ifcbase.cli.output import (
     console,
+    counted,
     errors_console,
     partly_tested,
     progress_line,
     say_error,
-    set_line,
 )
 from ifcbase.errors import from_dict
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.submit import show_job
 
 ENDED = {"finished", "failed", "cancelled"}
-EXIT_CODES = {"clean": 0, "found": 1, "inconclusive": 3}
+#: What the verdicts of the checks mean to a program that waits.
+EXIT_CODES = {
+    "clean": 0,
+    "passed": 0,
+    "converted": 0,
+    "found": 1,
+    "failed": 1,
+    "inconclusive": 3,
+}
 
 
 def wait_for(connection: Connection, job_id: str, *, poll_s: float = 0.25) -> dict[str, Any]:
@@ -57,21 +65,45 @@ def report(job: dict[str, Any], *, quiet: bool = False) -> int:
         ids = outcome["db_ids"]
         results = f"result{'s' if len(ids) != 1 else ''} {', '.join(str(i) for i in ids)}"
         console().say(f"job {short} is finished: {results}")
-        _show_sets(outcome)
+        _show_results(job["check"], outcome)
     return EXIT_CODES[outcome["verdict"]]
 
 
-def _show_sets(outcome: dict[str, Any]) -> None:
-    """One line for each clash set, and below it why it says no more than it does."""
+def results_of(outcome: dict[str, Any]) -> list[dict[str, Any]]:
+    """The results of a finished job as its outcome lists them."""
+    if "results" in outcome:
+        return list(outcome["results"])
+    # Jobs that were finished before checks other than clash existed.
+    return [
+        {"summary": counted(each["clash_count"], "clash"), **each}
+        for each in outcome.get("sets", [])
+    ]
+
+
+def in_words(outcome: dict[str, Any]) -> str:
+    """A finished job in a few words."""
+    found = results_of(outcome)
+    if len(found) == 1:
+        return f"{found[0]['summary']}, {found[0]['verdict']}"
+    if "clash_count" in outcome:
+        return f"{counted(outcome['clash_count'], 'clash')}, {outcome['verdict']}"
+    return str(outcome["verdict"])
+
+
+def _show_results(check: str, outcome: dict[str, Any]) -> None:
+    """One line for each result, and below it why it says no more than it does."""
     out = console()
-    for each in outcome.get("sets", []):
-        out.say(set_line(each["name"], each["clash_count"], each["verdict"]))
+    results = results_of(outcome)
+    for each in results:
+        out.say(f"{each['name']}: {each['summary']}, {each['verdict']}")
         own = f"{each['name']}: "
         for warning in outcome.get("warnings", []):
-            if warning.startswith(own):
+            if warning.startswith(own) or len(results) == 1:
                 out.say(f"warning: {warning.removeprefix(own)}")
-        if each["coverage"] < 1:
-            out.say(partly_tested(each["coverage"]))
-        elif each["verdict"] == "inconclusive":
-            out.say("a side or a model of it had no element that could be tested")
-        out.say(f"see `ifcbase results show {each['id']}`")
+        if check == "clash":
+            if each["coverage"] < 1:
+                out.say(partly_tested(each["coverage"]))
+            elif each["verdict"] == "inconclusive":
+                out.say("a side or a model of it had no element that could be tested")
+        option = "" if check == "clash" else f" --check {check}"
+        out.say(f"see `ifcbase results show {each['id']}{option}`")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ from pydantic import BaseModel
 
 from ifcbase.clash import record as clash_record
 from ifcbase.clash.request import ClashRequest, parse_request
-from ifcbase.errors import NotFound
+from ifcbase.errors import NotFound, RequestInvalid
 from ifcbase.files.store import FileStore
 from ifcbase.ledger.interface import Attempt, Writer
 
@@ -24,17 +26,36 @@ class Record(Protocol):
     ) -> dict[str, Any]: ...
 
 
+def _none(_: Any) -> list[str]:
+    return []
+
+
+def _refuse_all(path: Path) -> str:
+    raise RequestInvalid(f"this check reads models only, not {path.name}")
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One of the kinds of work."""
 
-    name: str
+    name: str  # also the name of its schema
     worker: str  # the name existing deployments know it by; also its queue
     request: type[BaseModel]
     parse: Callable[[Any], BaseModel]
     models: Callable[[Any], list[str]]  # names of the models a request reads
     run: str  # module:function the child calls: (request, inputs, folder, progress)
     record: Record
+    #: Names of the other files a request reads, and what looks at one before it is accepted: gives
+    #: its SHA-256, refuses what the check could not use.
+    others: Callable[[Any], list[str]] = _none
+    look: Callable[[Path], str] = _refuse_all
+    #: What one attempt gets at most, whatever the settings allow.
+    most_time_s: float = math.inf
+    most_memory_mb: int = sys.maxsize
+
+    def budget(self, timeout_s: float, memory_mb: int) -> tuple[float, int]:
+        """Seconds and mebibytes of one attempt, of what the settings allow."""
+        return min(timeout_s, self.most_time_s), min(memory_mb, self.most_memory_mb)
 
 
 def _clash_models(request: ClashRequest) -> list[str]:

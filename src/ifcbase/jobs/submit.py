@@ -36,7 +36,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """An accepted job. ``versions``: model and version number of each input by its name."""
+    """An accepted job. ``versions``: model and version number of each model it reads by its name."""
 
     job_id: str
     is_new: bool
@@ -84,11 +84,13 @@ def submit(
     """
     check = check_named(check_name)
     parsed = check.parse(dict(request))
-    names = check.models(parsed)
+    models, others = check.models(parsed), check.others(parsed)
+    names = [*models, *(name for name in others if name not in models)]
     missing = sorted(set(names) - set(given))
     if missing:
         raise RequestInvalid(f"the request names {', '.join(missing)}, which was not given")
-    checked = {name: check_file(given[name].path) for name in names}
+    checked = {name: check_file(given[name].path).sha256 for name in models}
+    checked |= {name: check.look(given[name].path) for name in others}
 
     project = project or settings.project
     with translated():
@@ -96,24 +98,28 @@ def submit(
         project_id = project_named(connection, project)
     stored = {name: files.put(project, given[name].path) for name in names}
     for name in names:
-        if stored[name].sha256 != checked[name].sha256:
+        if stored[name].sha256 != checked[name]:
             raise FileUnreadable(
                 f"{given[name].path} changed while it was read",
                 hint="Wait until it is written and try again.",
             )
-    streams = {name: given[name].model or stream_name(given[name].path.name) for name in names}
+    streams = {name: given[name].model or stream_name(given[name].path.name) for name in models}
     _refuse_two_versions(streams, {name: file.sha256 for name, file in stored.items()})
+    timeout_s, memory_mb = check.budget(settings.job_timeout_s, settings.job_memory_mb)
 
     with translated(), connection.transaction():
         inputs, versions = [], {}
         for name in names:
-            file, model = stored[name], streams[name]
+            file = stored[name]
             base = {"project": project_id, "sha256": file.sha256, "name": given[name].path.name}
             connection.execute(_SQL["add_file"], base | {"size": file.size})
-            row = connection.execute(_SQL["add_model_version"], base | {"model": model}).fetchone()
-            assert row is not None  # noqa: S101 (the function always returns one row)
-            inputs.append({"name": name, "sha256": file.sha256, "model_version_id": row[0]})
-            versions[name] = (model, int(row[2]))
+            version = None
+            if name in streams:
+                model = base | {"model": streams[name]}
+                row = connection.execute(_SQL["add_model_version"], model).fetchone()
+                assert row is not None  # noqa: S101 (the function always returns one row)
+                version, versions[name] = row[0], (streams[name], int(row[2]))
+            inputs.append({"name": name, "sha256": file.sha256, "model_version_id": version})
         row = connection.execute(
             _SQL["accept"],
             {
@@ -121,8 +127,8 @@ def submit(
                 "check": check.name,
                 "request": Jsonb(parsed.model_dump(mode="json")),
                 "inputs": Jsonb(inputs),
-                "timeout_s": settings.job_timeout_s,
-                "memory_mb": settings.job_memory_mb,
+                "timeout_s": timeout_s,
+                "memory_mb": memory_mb,
                 "attempts": settings.job_attempts,
                 "key": _bounded_key(idempotency_key),
             },
@@ -137,10 +143,11 @@ def submit(
 
 
 def _versions_of(connection: Connection, job_id: str) -> dict[str, tuple[str, int]]:
-    """Model and version number of each input of a job by its name."""
+    """Model and version number of each model a job reads by its name."""
     return {
         given["name"]: (given["model"], given["number"])
         for given in show_job(connection, job_id)["inputs"]
+        if given["model"] is not None
     }
 
 

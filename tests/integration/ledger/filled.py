@@ -102,6 +102,7 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
         _describe(writer, job)
         result = _write_rows(writer, "A x B")
         world.results[name] = writer.finish_result(result, footer(1))
+        writer.add_output("0" * 64, 1, "out.json")
         writer.finish_job({}, {})
     world.sql(
         "update core.attempts set started_by = %s where job_id = %s", _principal(name), job.id
@@ -128,8 +129,8 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
         " values (%s, 'unused', false, 'reviewed')", project,
     )  # fmt: skip
     world.sql(
-        "insert into core.decisions (project_id, finding_id, action)"
-        " select project_id, id, 'reviewed' from core.findings where project_id = %s", project,
+        "insert into core.decisions (project_id, finding_id, action, comment)"
+        " select project_id, id, 'comment', 'a word' from core.findings where project_id = %s", project,
     )  # fmt: skip
     for view, columns in ROWS.items():
         names = ", ".join(columns)

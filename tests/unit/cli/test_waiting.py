@@ -17,7 +17,9 @@ def job(*sets: dict[str, Any], warnings: tuple[str, ...] = ()) -> dict[str, Any]
     worst = next((v for v in ("found", "inconclusive") if v in verdicts), "clean")
     outcome = {"verdict": worst, "sets": list(sets), "warnings": list(warnings)}
     outcome |= {"db_ids": [each["id"] for each in sets]}
-    return {"id": JOB, "state": "finished", "error": None, "outcome": outcome}
+    return {
+        "id": JOB, "check": "clash", "state": "finished", "error": None, "outcome": outcome
+    }  # fmt: skip
 
 
 def one(

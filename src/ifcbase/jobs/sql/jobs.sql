@@ -40,6 +40,9 @@ select j.id::text as id, p.name as project, j.check_name as "check", j.state, j.
                    left join core.model_versions v on v.id = i.model_version_id
                    left join core.models m on m.id = v.model_id
                   where i.job_id = j.id), '[]') as inputs,
+       coalesce((select jsonb_agg(jsonb_build_object('name', o.name, 'sha256', o.sha256)
+                 order by o.name)
+                   from core.job_outputs o where o.job_id = j.id), '[]') as outputs,
        coalesce((select jsonb_agg(jsonb_build_object(
                    'number', a.number, 'worker', a.worker, 'host', a.host, 'started_at', a.started_at,
                    'ended_at', a.ended_at, 'outcome', a.outcome, 'error', a.error, 'facts', a.facts)
