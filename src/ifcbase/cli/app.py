@@ -15,6 +15,7 @@ from ifcbase.cli import (
     clash,
     compare,
     config,
+    convert,
     db,
     decide,
     demo,
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 
 app.command("clash")(clash.clash)
+app.command("convert")(convert.convert)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("worker")(worker.worker)

@@ -29,6 +29,7 @@ from ifcbase.ifc.meshing.pool import FileToMesh, mesh_files
 from ifcbase.ifc.meshset import MeshSet
 from ifcbase.ifc.opening import FileFacts, check_file, open_model
 from ifcbase.ifc.selectors import select, unknown_classes
+from ifcbase.ifc.traits import read_signatures
 from ifcbase.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -57,9 +58,11 @@ def convert(
     folder: Path,
     meshes: Meshes,
     *,
+    signed: bool = False,
     progress: Progress = silent,
 ) -> ConversionReport:
-    """Convert the model at ``path`` into ``output.*`` in ``folder``.
+    """Convert the model at ``path`` into ``output.*`` in ``folder``; ``signed`` adds to the report
+    what matching elements with other versions needs.
 
     The same model and options give the same bytes, whether meshes are made or kept. Raises what
     reading a model raises, SelectorInvalid, and the mesher's error where no mesher can read it.
@@ -78,6 +81,7 @@ def convert(
         reasons={},
         warnings=_warnings(request, inventory, selected),
         engine={"ifcopenshell": version("ifcopenshell")},
+        signatures=read_signatures(model, inventory, path) if signed else None,
     )
     if request.format.has_shapes:
         _write_shapes(request, facts, model, report, folder, meshes, progress)
@@ -113,12 +117,11 @@ def _selected(
 
 
 def _warnings(request: ConversionRequest, inventory: Inventory, selected: list[int]) -> list[str]:
-    found = []
-    for name in ("include", "exclude"):
-        for unknown in unknown_classes(inventory.schema, getattr(request, name) or "IfcElement"):
-            found.append(
-                f"{name}: {unknown} is not a class of {inventory.schema} and matches nothing"
-            )
+    found = [
+        f"{name}: {unknown} is not a class of {inventory.schema} and matches nothing"
+        for name in ("include", "exclude")
+        for unknown in unknown_classes(inventory.schema, getattr(request, name) or "IfcElement")
+    ]
     if not selected:
         why = "the selection leaves" if request.include or request.exclude else "the model has"
         found.append(f"{why} no element to convert")
@@ -227,9 +230,7 @@ def _meshed(
     report.left_out = dict(sorted(report.left_out.items()))
     for mesher, why in sorted(result.crashes.items()):
         report.warnings.append(f"the mesher {mesher} was left out: {why}")
-    report.engine |= {
-        key: result.meshes.engine[key] for key in ("build", "meshers", "versions")
-    }
+    report.engine |= {key: result.meshes.engine[key] for key in ("build", "meshers", "versions")}
     return result.meshes
 
 
@@ -293,7 +294,9 @@ def _output_of(
         report.counts["not_cut"] = len(scene) - report.counts["drawn"]
         if len(scene) and not scene.structure.storeys():
             report.warnings.append("the model has no storeys: it is cut once")
-        report.warnings += [f"{p.name}: nothing is cut at this height" for p in drawn if not p.sections]
+        report.warnings += [
+            f"{p.name}: nothing is cut at this height" for p in drawn if not p.sections
+        ]
         svg.write(scene, request, drawn, target)
     elif request.format is Format.OBJ:
         name = request.side_file or "output.mtl"

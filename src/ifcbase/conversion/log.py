@@ -10,8 +10,7 @@ def log_text(request: ConversionRequest, report: ConversionReport) -> str:
     """Lines without times, so that the same conversion gives the same log."""
     lines = [
         f"{report.name} ({report.inventory.schema}, sha256 {report.sha256})",
-        f"to {request.output_filename}: {report.converted} of {len(report.selected)} elements, "
-        f"{report.verdict(request.min_coverage)}",
+        f"to {request.output_filename}: {_how_many(report)}, {report.verdict(request.min_coverage)}",
     ]
     lines += [f"{key}: {value}" for key, value in request.options().items()]
     lines += [f"{key.replace('_', ' ')}: {value}" for key, value in report.counts.items()]
@@ -24,3 +23,7 @@ def log_text(request: ConversionRequest, report: ConversionReport) -> str:
             f" {element.name or ''}: {reason}" + (f" ({why})" if why else "")
         )
     return "\n".join(lines) + "\n"
+
+
+def _how_many(report: ConversionReport) -> str:
+    return f"{report.converted} of {len(report.selected)} elements"

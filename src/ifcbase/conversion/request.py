@@ -249,7 +249,7 @@ def _inside(value: str) -> str:
 
 def _refusal(code: str, message: str) -> PydanticCustomError:
     # The braces keep pydantic from reading the message as a template.
-    return PydanticCustomError(code, "{message}", {"message": message})  # type: ignore[arg-type]
+    return PydanticCustomError(code, "{message}", {"message": message})
 
 
 _ERRORS = {each.code: each for each in (OutputUnsupported, SelectorInvalid)}

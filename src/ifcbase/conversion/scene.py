@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.conversion.request import ConversionRequest
-from ifcbase.conversion.styles import UNSTYLED, Material
 from ifcbase.conversion.structure import Structure
+from ifcbase.conversion.styles import UNSTYLED, Material
 from ifcbase.ifc.inventory import Element
 from ifcbase.ifc.meshset import MeshSet
 

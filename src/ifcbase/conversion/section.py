@@ -105,7 +105,9 @@ def _chained(
                 if chain[-1] == key:
                     break
             closed = len(chain) > 1 and chain[-1] == chain[0]
-            found = _simplified(np.array([points[each] for each in chain[: -1 if closed else None]]))
+            found = _simplified(
+                np.array([points[each] for each in chain[: -1 if closed else None]])
+            )
             if closed and len(found) >= 3:
                 loops.append(found)
             elif not closed and len(found) >= 2:

@@ -62,7 +62,7 @@ def safe(text: str) -> str:
 def read_rows(
     file: ifcopenshell.file,
     elements: Iterable[Element],
-    tick: Callable[[int], None] = lambda done: None,
+    tick: Callable[[int], None],
 ) -> list[Row]:
     """A row for each element, in the order given; what types say counts where elements do not."""
     import ifcopenshell.util.element as util

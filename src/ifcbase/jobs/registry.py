@@ -13,6 +13,9 @@ from pydantic import BaseModel
 
 from ifcbase.clash import record as clash_record
 from ifcbase.clash.request import ClashRequest, parse_request
+from ifcbase.conversion import record as conversion_record
+from ifcbase.conversion.request import ConversionRequest
+from ifcbase.conversion.request import parse_request as parse_conversion
 from ifcbase.errors import NotFound, RequestInvalid
 from ifcbase.files.store import FileStore
 from ifcbase.ledger.interface import Attempt, Writer
@@ -62,6 +65,10 @@ def _clash_models(request: ClashRequest) -> list[str]:
     return request.files()
 
 
+def _conversion_models(request: ConversionRequest) -> list[str]:
+    return [request.input_filename]
+
+
 CHECKS: Mapping[str, Check] = {
     check.name: check
     for check in [
@@ -73,6 +80,15 @@ CHECKS: Mapping[str, Check] = {
             models=_clash_models,
             run="ifcbase.clash.run:run",
             record=clash_record.record,
+        ),
+        Check(
+            name="conversion",
+            worker="ifcconvert",
+            request=ConversionRequest,
+            parse=parse_conversion,
+            models=_conversion_models,
+            run="ifcbase.conversion.run:run",
+            record=conversion_record.record,
         ),
     ]
 }
