@@ -288,15 +288,16 @@ def _output_of(
     if request.format is Format.SVG:
         drawn = svg.plans(scene, request)
         report.counts |= {
-            "storeys": len(drawn),
+            "plans": len(drawn),
             "drawn": len({i for plan in drawn for i in plan.sections}),
         }
         report.counts["not_cut"] = len(scene) - report.counts["drawn"]
         if len(scene) and not scene.structure.storeys():
             report.warnings.append("the model has no storeys: it is cut once")
-        report.warnings += [
-            f"{p.name}: nothing is cut at this height" for p in drawn if not p.sections
-        ]
+        if len(scene):
+            report.warnings += [
+                f"{plan.name}: nothing is cut at this height" for plan in drawn if not plan.sections
+            ]
         svg.write(scene, request, drawn, target)
     elif request.format is Format.OBJ:
         name = request.side_file or "output.mtl"

@@ -238,6 +238,7 @@ def _inside(value: str) -> str:
         or not path.name
         or path.name.startswith(".")
         or not is_clean(value)
+        or not value.isprintable()
     )
     if outside:
         raise _refusal(

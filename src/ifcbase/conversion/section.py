@@ -52,10 +52,9 @@ def cut(vertices: Points, faces: npt.NDArray[np.int32], height: float) -> Sectio
     alone = np.where(lonely_is_above, corners.argmax(axis=1), (~corners).argmax(axis=1))
     rows = np.arange(len(crossed))
     tip, left, right = (crossed[rows, (alone + k) % 3] for k in range(3))
-    # Seen from above, a face that turns left seen from outside has its solid on the left of the
-    # way from its falling to its rising crossing.
-    start = np.where(lonely_is_above, right, left)
-    end = np.where(lonely_is_above, left, right)
+    # Faces turn left seen from outside: going this way, the solid is on the left seen from above.
+    start = np.where(lonely_is_above, left, right)
+    end = np.where(lonely_is_above, right, left)
     points: dict[tuple[int, int], tuple[float, float]] = {}
     following: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for a, b, c in zip(tip.tolist(), start.tolist(), end.tolist(), strict=True):
