@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# How many processes run tests side by side, each with Postgres servers of its own.
+PROCESSES ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .PHONY: help demo up test test-quick lint format bench lock clean
@@ -15,7 +17,7 @@ up: $(VENV)/.runtime  ## keep Postgres and workers running, data in IFCBASE_HOME
 	@$(BIN)/ifcbase up
 
 test: $(VENV)/.dev lint  ## what CI runs: linters, types, all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 test-quick: $(VENV)/.dev  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow"
