@@ -90,6 +90,7 @@ def test_the_page_speaks_of_these_callers() -> None:
 PROJECT_OF = {
     "clash.left_out": "select project_id from clash.results r where r.id = t.result_id",
     "clash.sightings": "select project_id from clash.results r where r.id = t.result_id",
+    "conversion.left_out": "select project_id from conversion.results r where r.id = t.result_id",
     "clash.result_elements": "select project_id from clash.results r where r.id = t.result_id",
     "core.selection_elements": "select project_id from core.selections s where s.id = t.selection_id",
     "core.incoming_elements": "select project_id from core.attempts a where a.id = t.attempt_id",
