@@ -103,11 +103,18 @@ class World:
             {"name": f"{m}.ifc", "sha256": sha(inputs[m]), "model_version_id": v}
             for m, v in versions.items()
         ]
+        found = self.accept(check, rows, request=request, attempts=attempts)
+        return Job(found, {f"{m}.ifc": v for m, v in versions.items()})
+
+    def accept(
+        self, check: str, inputs: list[dict[str, Any]], *, request: Any = None, attempts: int = 3
+    ) -> str:
+        """The id of a job with these rows of inputs, of files and versions that are there."""
         found = self.value(
             "select job_id from core.accept_job(%s, %s, %s, %s, 60, 512, %s)",
-            self.project, check, Jsonb(request or {}), Jsonb(rows), attempts,
+            self.project, check, Jsonb(request or {}), Jsonb(inputs), attempts,
         )  # fmt: skip
-        return Job(str(found), {f"{m}.ifc": v for m, v in versions.items()})
+        return str(found)
 
     def state(self, job: Job) -> str:
         """The state of a job."""

@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import json
-import struct
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
 from ifcbase.clash.report import (
@@ -27,8 +25,10 @@ from ifcbase.clash.report import (
 )
 from ifcbase.clash.request import ClashFile, ClashRequest, ClashSet
 from ifcbase.errors import ReportInvalid
+from ifcbase.ifc.arrays import BROKEN, Array, Arrays
+from ifcbase.ifc.described import read_signatures
 from ifcbase.ifc.inventory import Inventory
-from ifcbase.ifc.signatures import MEASURES, Signatures
+from ifcbase.ifc.signatures import MEASURES
 from ifcbase.ifc.text import is_clean
 
 FORMAT = 1
@@ -40,9 +40,6 @@ _MAX_WORDS = 2 << 30
 _MAX_ARRAYS = 2 << 30
 #: No building stands farther from the origin of its coordinates (metres).
 _FARTHEST = 1e9
-
-#: What reading a damaged archive raises.
-_BROKEN = (OSError, ValueError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile)
 
 _REASONS = tuple(LeftOut)
 #: Columns of Clashes: dtype and width.
@@ -58,7 +55,6 @@ _COLUMNS: dict[str, tuple[type, int]] = {
     "p2": (np.float64, 3),
     "group": (np.int32, 1),
 }
-Array = npt.NDArray[Any]
 
 
 def write(report: ClashReport, folder: Path) -> None:
@@ -124,13 +120,13 @@ def read(folder: Path, request: ClashRequest | None = None) -> ClashReport:
     documents = _list(words, "sets")
     try:
         with zipfile.ZipFile(folder / ARRAYS) as archive:
-            arrays = _Arrays(archive)
+            arrays = Arrays(archive, _MAX_ARRAYS)
             for n, (each, document) in enumerate(zip(files, words["files"], strict=True)):
                 if document.get("signed") is True:
-                    each.signatures = _signatures(each.inventory, f"file{n}", arrays)
+                    each.signatures = read_signatures(each.inventory, f"file{n}", arrays)
             sets = [_set(each, n, files, arrays) for n, each in enumerate(documents)]
             _check(not arrays.unread, "arrays that belong to nothing")
-    except _BROKEN as error:
+    except BROKEN as error:
         raise ReportInvalid("the report's arrays cannot be read", detail=str(error)) from error
     if request is not None:
         _check(tuple(s.definition for s in sets) == request.clash_sets, "another request's sets")
@@ -194,48 +190,7 @@ def _file(document: Any) -> FileReport:
 # --- arrays --------------------------------------------------------------------------------------
 
 
-class _Arrays:
-    """The members of an .npz, each read once, only as the plain type that is expected."""
-
-    def __init__(self, archive: zipfile.ZipFile) -> None:
-        self._archive = archive
-        members = archive.infolist()
-        self.unread = {each.filename: each for each in members}
-        _check(len(self.unread) == len(members), "an array occurs twice")
-        _check(sum(each.file_size for each in members) <= _MAX_ARRAYS, "it is too large")
-
-    def take(self, name: str, dtype: type, width: int = 1) -> Array:
-        """One array of shape (n,) or (n, width). Its size must be what its bytes hold."""
-        info = self.unread.pop(name + ".npy", None)
-        if info is None:
-            raise ReportInvalid(f"the report does not hold together: no array {name}")
-        plain = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
-        _check(plain, f"{name} is compressed or encrypted")
-        with self._archive.open(info) as stream:
-            try:
-                version = np.lib.format.read_magic(stream)
-                _check(version == (1, 0), f"the header of {name}")
-                header = np.lib.format.read_array_header_1_0(stream)
-                data = stream.read()
-            except _BROKEN as error:
-                raise ReportInvalid(f"the array {name} is broken", detail=str(error)) from error
-        shape, fortran, found = header
-        rest = () if width == 1 else (width,)
-        _check(found == np.dtype(dtype) and shape[1:] == rest and len(shape) > 0, f"type of {name}")
-        _check(len(data) == found.itemsize * int(np.prod(shape, dtype=object)), f"size of {name}")
-        order = "F" if fortran and width > 1 else "C"
-        return np.frombuffer(data, found).reshape(shape, order=order).copy()  # type: ignore[call-overload,no-any-return]
-
-
-def _signatures(inventory: Inventory, prefix: str, arrays: _Arrays) -> Signatures:
-    columns = {
-        name: arrays.take(f"{prefix}.{name}", dtype, width)
-        for name, (dtype, width) in MEASURES.items()
-    }
-    return Signatures.of(inventory, columns)
-
-
-def _set(document: Any, number: int, files: list[FileReport], arrays: _Arrays) -> SetReport:
+def _set(document: Any, number: int, files: list[FileReport], arrays: Arrays) -> SetReport:
     _check(isinstance(document, dict), "a set")
     try:
         definition = ClashSet.model_validate(document.get("definition"))
@@ -263,7 +218,7 @@ def _side(
     sources: tuple[ClashFile, ...],
     prefix: str,
     files: list[FileReport],
-    arrays: _Arrays,
+    arrays: Arrays,
 ) -> list[SideFile]:
     _check(len(file_numbers) == len(sources), "sides")
     side = []
@@ -290,7 +245,7 @@ def _ascending(indexes: Array, size: int) -> bool:
 
 
 def _clashes(
-    number: int, a: list[SideFile], b: list[SideFile], files: list[FileReport], arrays: _Arrays
+    number: int, a: list[SideFile], b: list[SideFile], files: list[FileReport], arrays: Arrays
 ) -> Clashes:
     columns = {
         name: arrays.take(f"{number}.{name}", dtype, width)

@@ -19,6 +19,7 @@ from ifcbase.cli import (
     db,
     decide,
     demo,
+    export,
     findings,
     jobs,
     ledger,
@@ -31,6 +32,7 @@ from ifcbase.cli import (
     sets,
     trend,
     up,
+    validate,
     worker,
 )
 from ifcbase.cli.main import INTERRUPTED
@@ -51,6 +53,7 @@ app = typer.Typer(
 
 app.command("clash")(clash.clash)
 app.command("convert")(convert.convert)
+app.command("validate")(validate.validate)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
 app.command("worker")(worker.worker)
@@ -59,6 +62,7 @@ app.command("decide")(decide.decide)
 app.command("plan")(plan.plan)
 app.command("trend")(trend.trend)
 app.command("findings")(findings.findings)
+app.command("export")(export.export)
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
 app.add_typer(sets.app, name="sets")

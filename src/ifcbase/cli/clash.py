@@ -15,7 +15,7 @@ import typer
 from ifcbase.clash import handover
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
 from ifcbase.clash.request import ClashRequest, Mode
-from ifcbase.cli import context, waiting, wording
+from ifcbase.cli import context, reports, running, waiting, wording
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
@@ -79,6 +79,8 @@ def clash(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the report (ifcclash's JSON) here.")
     ] = None,
+    report: reports.ReportOption = None,
+    bcf: reports.BcfOption = "2.1",
     submit_: Annotated[
         bool, typer.Option("--submit", help="Run it by a worker and keep the result.")
     ] = False,
@@ -106,7 +108,7 @@ def clash(
     if not spec:
         # Sets of a spec may have modes of their own, which use what another does not.
         _refuse_idle(mode or Mode.INTERSECTION, rules)
-    streams = _streams(model or [])
+    streams = running.streams(model or [])
     if spec:
         if a or b or a_selector or b_selector or name:
             raise RequestInvalid("--spec takes the place of --a, --b, their selectors and --name")
@@ -124,16 +126,18 @@ def clash(
     request = wording.parsed(document, from_options=spec is None)
     paths = {file: _find(file, folder) for file in request.files()}
     check_output(output, [*paths.values(), *([spec] if spec else [])])
+    wanted = reports.wanted(report, bcf, [*paths.values(), *([spec] if spec else []), output])
     for path in paths.values():
         check_file(path)
 
     settings = get_settings()
     if submit_:
+        reports.refuse_with_submit(wanted)
         code = _submit(settings, request, paths, streams, project, wait, output, as_json)
     elif model or project is not None:
         raise RequestInvalid(f"{'--model' if model else '--project'} goes with --submit")
     else:
-        code = _run(settings, request, paths, output, as_json)
+        code = _run(settings, request, paths, output, wanted, as_json)
     raise typer.Exit(code)
 
 
@@ -204,17 +208,6 @@ def _find(file: str, folder: Path) -> Path:
     return beside if not path.exists() and beside.exists() else path
 
 
-def _streams(pairs: Sequence[str]) -> dict[Path, str]:
-    """--model NAME=FILE."""
-    found = {}
-    for pair in pairs:
-        name, sign, file = pair.partition("=")
-        if not sign or not name.strip() or not file:
-            raise RequestInvalid(f"--model {pair}: write NAME=FILE")
-        found[Path(file).resolve()] = name.strip()
-    return found
-
-
 def _submit(
     settings: Settings,
     request: ClashRequest,
@@ -228,7 +221,7 @@ def _submit(
     unknown = set(streams) - {path.resolve() for path in paths.values()}
     if unknown:
         raise RequestInvalid(f"--model names {unknown.pop()}, which is on neither side")
-    names = _short_names(paths)
+    names = running.short_names(paths)
     document = request.model_dump(mode="json")
     for each in document["clash_sets"]:
         for source in each["a"] + each["b"]:
@@ -265,21 +258,12 @@ def _submit(
     return code
 
 
-def _short_names(paths: dict[str, Path]) -> dict[str, str]:
-    """What the ledger calls the files: their names, with as many folders as tell them apart."""
-    resolved = {name: path.resolve() for name, path in paths.items()}
-    for depth in range(1, 50):
-        short = {name: "/".join(path.parts[-depth:]) for name, path in resolved.items()}
-        if len(set(short.values())) == len(set(resolved.values())):
-            break
-    return short
-
-
 def _run(
     settings: Settings,
     request: ClashRequest,
     paths: dict[str, Path],
     output: Path | None,
+    wanted: reports.Wanted,
     as_json: bool,
 ) -> int:
     with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
@@ -301,6 +285,7 @@ def _run(
         report = handover.read(folder)
         if output:
             shutil.copyfile(folder / "output.json", output)
+        written = reports.write_clash(report, wanted, request.min_coverage)
         if as_json:
             print_json(json.loads((folder / "output.json").read_text(encoding="utf-8")))
     verdicts = [each.verdict(request.min_coverage) for each in report.sets]
@@ -309,6 +294,7 @@ def _run(
             _show(report, each, verdict)
         if output:
             console().say(f"report written to {output}")
+        reports.say(written)
     if Verdict.FOUND in verdicts:
         return 1
     return 3 if Verdict.INCONCLUSIVE in verdicts else 0

@@ -8,7 +8,7 @@ import typer
 
 from ifcbase.cli import context
 from ifcbase.cli.output import JsonOption, console, counted, print_json, table
-from ifcbase.ledger import chains
+from ifcbase.ledger import chains, ids
 
 app = typer.Typer(help="The ledger itself: verify.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def verify(
     project: Annotated[str | None, typer.Option(help="Project.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Derive all states anew from sightings, coverage and links.
+    """Derive all states anew from sightings, failures, coverage and links.
 
     Exit code: 0 they agree with what is stored, 2 they differ.
     """
@@ -39,17 +39,26 @@ def verify(
             if clash_set
             else chains.list_sets(connection, name)
         )
+        series = [] if clash_set else ids.list_series(connection, name)
         found = [
             {"set": each["set"], **row}
             for each in sets
             for row in chains.verify(connection, each["id"], repair=repair)
         ]
+        found += [
+            {"set": f"{each['ids']} on {each['model']}", "pair_id": row.pop("finding_id"), **row}
+            for each in series
+            for row in ids.verify(connection, each["id"], repair=repair)
+        ]
     if as_json:
-        print_json({"sets": len(sets), "differences": found})
+        print_json({"sets": len(sets), "series": len(series), "differences": found})
     elif found:
         columns = ["set", "what", "pair_id", "result_id", "stored", "derived"]
         rows = [tuple(row[column] for column in columns) for row in found[:limit]]
         console().print(table(counted(len(found), "difference"), columns, rows))
     else:
-        console().print(f"{counted(len(sets), 'clash set')} verified: stored and derived agree")
+        beside = f" and {counted(len(series), 'IDS file')} on their models" if series else ""
+        console().print(
+            f"{counted(len(sets), 'clash set')}{beside} verified: stored and derived agree"
+        )
     raise typer.Exit(2 if found else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -19,6 +20,10 @@ from ifcbase.conversion.request import parse_request as parse_conversion
 from ifcbase.errors import NotFound, RequestInvalid
 from ifcbase.files.store import FileStore
 from ifcbase.ledger.interface import Attempt, Writer
+from ifcbase.tester import record as tester_record
+from ifcbase.tester.ids.xml import read_xml
+from ifcbase.tester.request import TesterRequest
+from ifcbase.tester.request import parse_request as parse_tester_request
 
 
 class Record(Protocol):
@@ -69,6 +74,20 @@ def _conversion_models(request: ConversionRequest) -> list[str]:
     return [request.input_filename]
 
 
+def _tester_models(request: TesterRequest) -> list[str]:
+    return [request.ifc_filename]
+
+
+def _tester_ids(request: TesterRequest) -> list[str]:
+    return list(request.ids_filename)
+
+
+def _ids_hash(path: Path) -> str:
+    # Its XML is read as carefully as later in the child, and no further: a file of another kind,
+    # an entity or a file without end is refused before anything is kept.
+    return hashlib.sha256(read_xml(path)).hexdigest()
+
+
 CHECKS: Mapping[str, Check] = {
     check.name: check
     for check in [
@@ -89,6 +108,17 @@ CHECKS: Mapping[str, Check] = {
             models=_conversion_models,
             run="ifcbase.conversion.run:run",
             record=conversion_record.record,
+        ),
+        Check(
+            name="tester",
+            worker="ifctester",
+            request=TesterRequest,
+            parse=parse_tester_request,
+            models=_tester_models,
+            others=_tester_ids,
+            look=_ids_hash,
+            run="ifcbase.exchange.run_ids:run",
+            record=tester_record.record,
         ),
     ]
 }

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+import ifcopenshell
+
 from ifcbase.errors import NotIfc, RequestInvalid
 from ifcbase.ifc.opening import open_model
 from ifcbase.progress import Progress, silent
@@ -16,6 +18,9 @@ from ifcbase.tester.ids.reading import read_valid
 from ifcbase.tester.ids.values import EPSILON
 from ifcbase.tester.report import IdsFile, ModelFile, TesterReport
 
+#: Raised whenever the same model and IDS may get another verdict than before: the ledger calls nothing
+#: resolved across it.
+RULES_VERSION = "1"
 #: Share of the work that is over when the files are read (of a typical run).
 _READ = 0.3
 
@@ -28,10 +33,12 @@ def check(
     progress: Progress = silent,
     model_name: str | None = None,
     ids_names: Sequence[str] | None = None,
+    look: Callable[[ifcopenshell.file], None] | None = None,
 ) -> TesterReport:
     """Judge a model by every specification of every IDS; an IDS is audited before it is used.
 
-    The names are what messages and report call the files. Raises IdsInvalid, NotIds, IdsUnsafe,
+    The names are what messages and report call the files; ``look`` gets the open model at the end.
+    Raises IdsInvalid, NotIds, IdsUnsafe,
     IdsTooLarge, NotIfc, IfcUnparsable, FileMissing, FileUnreadable or FileEmpty.
     """
     if not ids:
@@ -59,6 +66,8 @@ def check(
     finally:
         properties.forget()
     progress("checking", 1.0)
+    if look is not None:
+        look(opened)
     return TesterReport(
         model=ModelFile(name, _sha256(model), opened.schema_identifier),
         ids=[IdsFile(d.name, d.sha256, d.title) for d in documents],
@@ -70,6 +79,7 @@ def check(
             "ifctester": version("ifctester"),
             "ifcopenshell": version("ifcopenshell"),
             "tolerance": EPSILON,
+            "rules": RULES_VERSION,
         },
     )
 

@@ -11,7 +11,8 @@ from ifctester.facet import Facet
 from ifctester.reporter import get_requirement_label_value
 
 from ifcbase.tester.facets import Entity, Instance
-from ifcbase.tester.ids.document import Specification, Usage
+from ifcbase.tester.ids.document import Specification
+from ifcbase.tester.ids.usage import Usage
 from ifcbase.tester.properties import type_of, value_of
 from ifcbase.tester.report import Element, RequirementReport, Row, SpecificationReport
 
@@ -120,6 +121,7 @@ def _outline(
         description=specification.description,
         instructions=specification.instructions,
         applicability=[f.to_string("applicability") for f in specification.applicability],
+        content=[facet.asdict("applicability") for facet in specification.applicability],
         requirements=[_requirement(facet, specification) for facet in specification.requirements],
     )
 

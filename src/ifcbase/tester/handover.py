@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from ifcbase.errors import ReportInvalid
-from ifcbase.tester.ids.document import Usage
+from ifcbase.tester.ids.usage import Usage
+from ifcbase.tester.output import listed
 from ifcbase.tester.report import SpecificationReport, TesterReport
 
+#: What the child leaves: what clients download, what is recorded, and how a report in another format
+#: that was asked for begins.
+OUTPUT: Final = "output.json"
+REPORT: Final = "report.json"
+ASKED: Final = "asked"
+
 _ADAPTER: Final = TypeAdapter(TesterReport)
-#: The instances' texts are in the document for clients; nothing that is recorded needs them.
-_EXCLUDE: Final[Any] = {"elements": {"__all__": {"text", "type_text"}}}
+#: How many elements each list of the document that is recorded holds; the file has all of them.
+LISTED: Final = 200
 
 
 def write(report: TesterReport, path: Path) -> None:
-    """Write the report as JSON."""
-    path.write_bytes(_ADAPTER.dump_json(report, exclude=_EXCLUDE))
+    """Write the report as JSON; of the instances' texts only those that are recorded."""
+    kept = listed(report, LISTED)
+    elements = [
+        each if number in kept else replace(each, text="", type_text=None)
+        for number, each in enumerate(report.elements)
+    ]
+    path.write_bytes(_ADAPTER.dump_json(replace(report, elements=elements)))
 
 
 def read(path: Path) -> TesterReport:

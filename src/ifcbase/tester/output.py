@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ifcbase.tester.ids.document import Usage
+from ifcbase.tester.ids.usage import Usage
 from ifcbase.tester.report import (
     Element,
     RequirementReport,
@@ -27,40 +27,63 @@ def write(report: TesterReport, path: Path, date: datetime) -> None:
         stream.writelines(_pieces(report, date))
 
 
-def document(report: TesterReport, date: datetime) -> dict[str, Any]:
-    """The same document as a dictionary (for reports in other formats, and small models)."""
-    loaded: dict[str, Any] = json.loads("".join(_pieces(report, date)))
+def document(report: TesterReport, date: datetime, most: int | None = None) -> dict[str, Any]:
+    """The same document as a dictionary, each list of elements cut after ``most``; what is counted
+    is counted in full, and ``listed_at_most`` says that something was cut."""
+    loaded: dict[str, Any] = json.loads("".join(_pieces(report, date, most)))
+    if most is not None and any(len(s.elements) > most for s in report.specifications):
+        loaded["listed_at_most"] = most
     return loaded
 
 
-def _pieces(report: TesterReport, date: datetime) -> Iterator[str]:
+def listed(report: TesterReport, most: int) -> set[int]:
+    """The elements that a document cut after ``most`` names."""
+    found: set[int] = set()
+    for specification in report.specifications:
+        found.update(specification.elements[:most])
+        found.update(row.element for row in specification.failures[:most])
+        for requirement in specification.requirements:
+            found.update(_passed(specification, requirement)[:most])
+            found.update(row.element for row in requirement.failures[:most])
+            found.update(row.element for row in requirement.unjudged[:most])
+    return found
+
+
+def _pieces(report: TesterReport, date: datetime, most: int | None = None) -> Iterator[str]:
     entities = [_dumps(_entity(element)) for element in report.elements]
     yield _open(_totals(report, date), "specifications")
     for number, specification in enumerate(report.specifications):
         yield ", " if number else ""
         yield _open(_specification(report, specification), "applicable_entities")
-        yield ", ".join(entities[index] for index in specification.elements)
+        yield ", ".join(entities[index] for index in specification.elements[:most])
         yield '], "failed_entities": ['
-        yield _rows(specification.failures, entities)
+        yield _rows(specification.failures[:most], entities)
         yield '], "requirements": ['
         for count, requirement in enumerate(specification.requirements):
             yield ", " if count else ""
-            yield from _requirement_pieces(specification, requirement, entities)
+            yield from _requirement_pieces(specification, requirement, entities, most)
         yield "]}"
     yield "]}\n"
 
 
 def _requirement_pieces(
-    specification: SpecificationReport, requirement: RequirementReport, entities: list[str]
+    specification: SpecificationReport,
+    requirement: RequirementReport,
+    entities: list[str],
+    most: int | None,
 ) -> Iterator[str]:
-    out = {row.element for row in (*requirement.failures, *requirement.unjudged)}
     yield _open(_requirement(specification, requirement), "passed_entities")
-    yield ", ".join(entities[index] for index in specification.elements if index not in out)
+    yield ", ".join(entities[index] for index in _passed(specification, requirement)[:most])
     yield '], "failed_entities": ['
-    yield _rows(requirement.failures, entities)
+    yield _rows(requirement.failures[:most], entities)
     yield '], "unjudged_entities": ['
-    yield _rows(requirement.unjudged, entities)
+    yield _rows(requirement.unjudged[:most], entities)
     yield "]}"
+
+
+def _passed(specification: SpecificationReport, requirement: RequirementReport) -> list[int]:
+    out = {row.element for row in (*requirement.failures, *requirement.unjudged)}
+    return [index for index in specification.elements if index not in out]
 
 
 def _open(head: dict[str, Any], key: str) -> str:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from ifcbase.tester.ids.document import Usage
 from ifcbase.tester.ids.finding import Finding
+from ifcbase.tester.ids.usage import Usage
 
 
 class Verdict(StrEnum):
@@ -87,6 +87,8 @@ class SpecificationReport:
     description: str | None = None
     instructions: str | None = None
     applicability: list[str] = field(default_factory=list)
+    #: The facets that decide to which elements it applies, as data.
+    content: list[dict[str, Any]] = field(default_factory=list)
     #: The elements it applies to.
     elements: list[int] = field(default_factory=list)
     requirements: list[RequirementReport] = field(default_factory=list)
@@ -178,6 +180,33 @@ class TesterReport:
     def version_mismatches(self) -> int:
         """Specifications that declare other IFC versions than the model's."""
         return sum(not s.version_matches for s in self.specifications)
+
+    @property
+    def coverage(self) -> float:
+        """Share of what was to be judged that could be judged; 1 if there was nothing to judge."""
+        judged = lost = 0
+        for specification in self.specifications:
+            lost += len(specification.unjudged)
+            judged += len(specification.failures)
+            for requirement in specification.requirements:
+                judged += requirement.evaluated
+                lost += len(requirement.unjudged)
+        return judged / (judged + lost) if lost else 1.0
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the verdict should know besides it."""
+        found = [f"{finding.place}: {finding.sentence}".lstrip(": ") for finding in self.findings]
+        for each in self.specifications:
+            if not each.version_matches:
+                declared = ", ".join(each.ifc_versions)
+                found.append(f"{each.name}: is written for {declared}, not {self.model.schema}")
+            if not each.elements:
+                found.append(f"{each.name}: applies to no element of the model")
+            lost = len(each.unjudged) + sum(len(r.unjudged) for r in each.requirements)
+            if lost:
+                found.append(f"{each.name}: {lost} times the check itself failed on an element")
+        return found
 
     @property
     def nothing_applicable(self) -> list[SpecificationReport]:

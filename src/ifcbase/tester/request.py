@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ifcbase.errors import RequestInvalid
 
 FileName = Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -46,3 +48,15 @@ class TesterRequest(BaseModel):
         if len(set(value)) != len(value):
             raise ValueError("the same IDS file is named twice")
         return value
+
+
+def parse_request(document: Any) -> TesterRequest:
+    """The request as clients send it. Raises RequestInvalid naming the field that is wrong."""
+    if isinstance(document, TesterRequest):
+        return document
+    try:
+        return TesterRequest.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise RequestInvalid(f"{field}: {first['msg']}", detail=str(error)) from error

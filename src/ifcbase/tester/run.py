@@ -1,37 +1,66 @@
-"""One IDS check as a job: a request and local files in, two files out."""
+"""One IDS check as a job: a request and local files in, files out."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from ifcbase.errors import RequestInvalid
+from ifcbase.ifc.described import DescribedModel, write_models
+from ifcbase.ifc.inventory import read_inventory
+from ifcbase.ifc.traits import read_signatures
 from ifcbase.progress import Progress, silent
 from ifcbase.tester import handover, output
 from ifcbase.tester.check import check
-from ifcbase.tester.request import TesterRequest
+from ifcbase.tester.request import TesterRequest, parse_request
 
-OUTPUT = "output.json"  # what clients download
-REPORT = "report.json"  # what is recorded
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import ifcopenshell
+
+    from ifcbase.tester.report import TesterReport
 
 
 def run(
     request: dict[str, Any], inputs: dict[str, str], folder: Path, progress: Progress = silent
-) -> None:
-    """Check and write ``output.json`` and ``report.json`` into the folder.
+) -> TesterReport:
+    """Check and leave in the folder ``output.json``, ``report.json`` and what the model contains.
 
     ``inputs`` maps every file name of the request to a local path. Raises RequestInvalid and the
     errors of ``check``.
     """
-    try:
-        asked = TesterRequest.model_validate(request)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise RequestInvalid(f"{field}: {first['msg']}", detail=str(error)) from error
+    asked = parse_request(request)
+    path = _path(asked.ifc_filename, inputs)
+    described: list[DescribedModel] = []
+
+    def describe(file: ifcopenshell.file) -> None:
+        inventory = read_inventory(file)
+        signatures = read_signatures(file, inventory, path)
+        described.append(DescribedModel(asked.ifc_filename, "", inventory, signatures))
+
+    report = _check(asked, inputs, folder, progress, describe)
+    (model,) = described
+    whole = DescribedModel(model.name, report.model.sha256, model.inventory, model.signatures)
+    write_models([whole], folder)
+    return report
+
+
+def run_unrecorded(
+    request: dict[str, Any], inputs: dict[str, str], folder: Path, progress: Progress = silent
+) -> None:
+    """The same without what only the ledger needs: ``output.json`` and ``report.json``."""
+    _check(parse_request(request), inputs, folder, progress, None)
+
+
+def _check(
+    asked: TesterRequest,
+    inputs: dict[str, str],
+    folder: Path,
+    progress: Progress,
+    look: Callable[[ifcopenshell.file], None] | None,
+) -> TesterReport:
     report = check(
         _path(asked.ifc_filename, inputs),
         [_path(name, inputs) for name in asked.ids_filename],
@@ -39,10 +68,12 @@ def run(
         progress=progress,
         model_name=asked.ifc_filename,
         ids_names=asked.ids_filename,
+        look=look,
     )
     progress("writing", 1.0)
-    output.write(report, folder / OUTPUT, datetime.now(UTC))
-    handover.write(report, folder / REPORT)
+    output.write(report, folder / handover.OUTPUT, datetime.now(UTC))
+    handover.write(report, folder / handover.REPORT)
+    return report
 
 
 def _path(name: str, inputs: dict[str, str]) -> Path:

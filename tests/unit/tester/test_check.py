@@ -235,7 +235,7 @@ def test_what_was_used_is_in_the_report(tmp_path: Path) -> None:
     report = check(two_walls(tmp_path), [write_ids(tmp_path, NAMED)])
     assert report.model.schema == "IFC4"
     assert len(report.model.sha256) == 64
-    assert set(report.engine) == {"ifctester", "ifcopenshell", "tolerance"}
+    assert set(report.engine) == {"ifctester", "ifcopenshell", "tolerance", "rules"}
     assert isinstance(report, TesterReport)
 
 

@@ -11,7 +11,7 @@ import ifctester.ids
 import pytest
 
 from ifcbase.tester.check import check
-from ifcbase.tester.ids.document import Usage
+from ifcbase.tester.ids.usage import Usage
 from ifcbase.tester.report import TesterReport, Verdict
 from tests.unit.tester.building import (
     OPTIONAL,

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any, Literal, cast
 
 from ifctester.facet import Facet
 from ifctester.ids import Specification as StockSpecification
 
 from ifcbase.tester.facets import FACETS
+from ifcbase.tester.ids.usage import Usage
 
 UNBOUNDED = "unbounded"
-
-
-class Usage(StrEnum):
-    """What a specification says about the elements it applies to."""
-
-    REQUIRED = "required"
-    OPTIONAL = "optional"
-    PROHIBITED = "prohibited"
 
 
 Clause = Literal["applicability", "requirement"]

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from ifcbase.tester.ids.audit import rules
 from ifcbase.tester.ids.audit.context import Context
-from ifcbase.tester.ids.document import UNBOUNDED, Usage
+from ifcbase.tester.ids.document import UNBOUNDED
 from ifcbase.tester.ids.finding import Finding
+from ifcbase.tester.ids.usage import Usage
 
 _OCCURS = {(1, UNBOUNDED), (0, UNBOUNDED), (0, 0)}
 

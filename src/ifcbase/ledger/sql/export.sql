@@ -1,0 +1,28 @@
+-- project: what tells a project from one of the same name in another installation
+select name, title, created_at from core.projects where name = %(project)s
+
+-- judged: per contact of a result its lasting finding, the state the result left and what holds now
+select s.pair_id, coalesce(p.identity_id, p.id) as finding_id, t.state, t.reason,
+       w.state as review, w.reason as review_reason, w.assigned_to, w.due,
+       f.finished_at as first_seen
+  from clash.results r
+  join clash.sightings s on s.result_id = r.id
+  join clash.pairs p on p.id = s.pair_id
+  left join clash.state_at(%(result)s) t on t.pair_id = coalesce(p.identity_id, p.id)
+  left join core.review_states(r.set_id) w on w.pair_id = coalesce(p.identity_id, p.id)
+  left join clash.pair_states n on n.pair_id = coalesce(p.identity_id, p.id)
+  left join clash.results f on f.id = n.first_result
+ where r.id = %(result)s and r.state = 'finished'
+
+-- comments: what was decided and written about findings, oldest first
+select coalesce(p.identity_id, d.finding_id) as finding_id, d.created_at, d.action, d.reason,
+       d.comment, d.assigned_to, d.due, d.decided_by::text as decided_by, u.name as rule
+  from core.decisions d
+  left join clash.pairs p on p.id = d.finding_id
+  left join core.decision_rules u on u.id = d.rule_id
+ where d.finding_id in (
+         select q.id from clash.pairs q
+          where coalesce(q.identity_id, q.id) = any(%(findings)s)
+         union
+         select unnest(%(findings)s::bigint[]))
+ order by d.id
