@@ -21,8 +21,10 @@ from ifcbase.conversion.structure import read_structure
 from ifcbase.conversion.styles import StyleReader
 from ifcbase.errors import NotIfc
 from ifcbase.ifc.inventory import Inventory, read_inventory
-from ifcbase.ifc.mesh_cache import MeshCache
+from ifcbase.ifc.mesh_cache import MeshCache, entry_key, stage
 from ifcbase.ifc.meshing.audit import Outcome
+from ifcbase.ifc.meshing.build import default_meshers, engine_facts, mesh_file
+from ifcbase.ifc.meshing.entry import read_entry
 from ifcbase.ifc.meshing.filemeshes import FileMeshes
 from ifcbase.ifc.meshing.mesher import Wanted
 from ifcbase.ifc.meshing.pool import FileToMesh, mesh_files
@@ -46,10 +48,16 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Meshes:
-    """Where meshes come from: a cache that is only read, and a folder where new entries wait."""
+    """Where meshes come from: a cache that is only read, and a folder where new entries wait.
+
+    They are made in this process, which is the child of a job already and starts none of its own;
+    ``isolated`` makes them in another one, which outlives the crash of a mesher and goes on without
+    it, and takes most of a second to start.
+    """
 
     stage: Path
     cache: MeshCache | None = None
+    isolated: bool = False
 
 
 def convert(
@@ -119,8 +127,9 @@ def _selected(
 def _warnings(request: ConversionRequest, inventory: Inventory, selected: list[int]) -> list[str]:
     found = [
         f"{name}: {unknown} is not a class of {inventory.schema} and matches nothing"
-        for name in ("include", "exclude")
-        for unknown in unknown_classes(inventory.schema, getattr(request, name) or "IfcElement")
+        for name, selector in (("include", request.include), ("exclude", request.exclude))
+        if selector
+        for unknown in unknown_classes(inventory.schema, selector)
     ]
     if not selected:
         why = "the selection leaves" if request.include or request.exclude else "the model has"
@@ -185,7 +194,7 @@ def _write_shapes(
         progress(phase, _READ + (_MESHED - _READ) * fraction, note)
 
     progress("meshing", _READ)
-    found = _meshed(facts, report, meshes, meshing)
+    found = _meshed(facts, model, report, meshes, meshing)
     progress("reading colours", _MESHED)
     scene = _scene(request, model, report, found)
     report.origin = (float(scene.origin[0]), float(scene.origin[1]), float(scene.origin[2]))
@@ -200,7 +209,11 @@ def _write_shapes(
 
 
 def _meshed(
-    facts: FileFacts, report: ConversionReport, meshes: Meshes, progress: Progress
+    facts: FileFacts,
+    model: ifcopenshell.file,
+    report: ConversionReport,
+    meshes: Meshes,
+    progress: Progress,
 ) -> FileMeshes | None:
     """The meshes of the selected elements; fills in who has none, and why."""
     elements = report.inventory.elements
@@ -211,6 +224,44 @@ def _meshed(
     if not rows:
         return None
     wanted = Wanted.of(elements[i] for i in rows)
+    if meshes.isolated:
+        found = _made_apart(facts, wanted, report, meshes, progress)
+    else:
+        found = _made_here(facts, model, wanted, meshes, progress)
+    for row, i in enumerate(rows):
+        reason = _REASONS.get(Outcome(int(found.outcome[row])))
+        if reason is not None:
+            report.left_out[i] = reason
+            if reason.counts_as_gap:
+                report.reasons[i] = found.reason(row)
+    report.left_out = dict(sorted(report.left_out.items()))
+    report.engine |= {key: found.engine[key] for key in ("build", "meshers", "versions")}
+    return found
+
+
+def _made_here(
+    facts: FileFacts,
+    model: ifcopenshell.file,
+    wanted: Wanted,
+    meshes: Meshes,
+    progress: Progress,
+) -> FileMeshes:
+    key = entry_key(facts.sha256, wanted, engine_facts(default_meshers()))
+    kept = meshes.cache.get(key) if meshes.cache is not None else None
+    if kept is not None:
+        return kept
+
+    def watch(mesher: str, elements: int) -> None:
+        progress("meshing", 1.0 - elements / len(wanted), mesher)
+
+    made = mesh_file(facts.path, wanted, watch=watch, model=model)
+    # What is written is read again, so that a run with kept meshes sees the same.
+    return read_entry(stage(meshes.stage, key, made), key)
+
+
+def _made_apart(
+    facts: FileFacts, wanted: Wanted, report: ConversionReport, meshes: Meshes, progress: Progress
+) -> FileMeshes:
     [result] = mesh_files(
         [FileToMesh(facts.path, facts.sha256, wanted)],
         stage=meshes.stage,
@@ -221,16 +272,8 @@ def _meshed(
     if result.meshes is None:
         assert result.error is not None  # noqa: S101  either of them is there
         raise result.error
-    for row, i in enumerate(rows):
-        reason = _REASONS.get(Outcome(int(result.meshes.outcome[row])))
-        if reason is not None:
-            report.left_out[i] = reason
-            if reason.counts_as_gap:
-                report.reasons[i] = result.meshes.reason(row)
-    report.left_out = dict(sorted(report.left_out.items()))
     for mesher, why in sorted(result.crashes.items()):
         report.warnings.append(f"the mesher {mesher} was left out: {why}")
-    report.engine |= {key: result.meshes.engine[key] for key in ("build", "meshers", "versions")}
     return result.meshes
 
 

@@ -24,11 +24,15 @@ def run(
     progress: Progress = silent,
     *,
     mesh_cache: str | None = None,
+    sign: bool = True,
+    isolated: bool = False,
+    engine: str = "",  # noqa: ARG001  of clash detection; the caller gives all checks the same
 ) -> None:
     """Convert and leave in ``folder`` the output files and the report.
 
     ``inputs`` maps the file name of the request to a path. ``mesh_cache`` is a folder of kept
-    meshes, which is only read; new ones are left in STAGE. Raises what parsing and converting do.
+    meshes, which is only read; new ones are left in STAGE. Without ``sign`` the report cannot be
+    recorded; ``isolated``: see Meshes. Raises what parsing and converting do.
     """
     parsed = parse_request(dict(request))
     if parsed.input_filename not in inputs:
@@ -41,8 +45,8 @@ def run(
         parsed,
         Path(inputs[parsed.input_filename]),
         folder,
-        Meshes(stage, cache),
-        signed=True,
+        Meshes(stage, cache, isolated),
+        signed=sign,
         progress=progress,
     )
     handover.write(report, folder)
