@@ -180,6 +180,12 @@ class RequestInvalid(InputError):
     default_hint = "The message names the field; correct it and send the request again."
 
 
+class OutputUnsupported(InputError):
+    code = "output-unsupported"
+    title = "This output cannot be written"
+    default_hint = "Formats are .glb, .obj, .dae, .svg, .xlsx and .csv, in the output folder."
+
+
 # --- computing -----------------------------------------------------------------------------------
 
 

@@ -83,6 +83,9 @@ def assert_demonstrated(done: Run, *, already: int) -> None:
     assert solved > 0
     assert f"New in revision B ({appeared})" in done.out
     assert f"Solved since revision A ({solved})" in done.out
+    assert re.search(
+        r"^\S*rchitecture\S*\.glb: (\d+) of \1 elements, converted, \d+ bytes$", done.out, re.M
+    )
     assert "public.clash_results" in done.out
     assert "ifcbase results list" in done.out
 

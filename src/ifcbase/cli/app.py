@@ -15,6 +15,7 @@ from ifcbase.cli import (
     clash,
     compare,
     config,
+    convert,
     db,
     decide,
     demo,
@@ -53,6 +54,7 @@ app = typer.Typer(
 )
 
 app.command("clash")(clash.clash)
+app.command("convert")(convert.convert)
 app.command("validate")(validate.validate)
 app.command("diff")(diff.diff)
 app.command("demo")(demo.demo)

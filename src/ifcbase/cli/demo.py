@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ifcbase import samples
-from ifcbase.cli import context, waiting
+from ifcbase.cli import context, demo_convert, waiting
 from ifcbase.cli.changes import in_words
 from ifcbase.cli.output import console, table
 from ifcbase.cli.pairs import pairs_table
@@ -56,11 +56,14 @@ def demo() -> None:
                 revision: _check(settings, connection, dsn, Path(folder), revision)
                 for revision in revisions
             }
+            architecture = next((Path(folder) / "B").glob("*rchitecture*.ifc"))
+            conversion = demo_convert.begin(settings, connection, dsn, architecture)
             results: dict[str, dict[str, dict[str, Any]]] = {
                 revision: _wait(connection, job, revision, workers)
                 for revision, job in jobs.items()
             }
             _show(connection, results)
+            demo_convert.finish(settings, connection, conversion)
             _validate(settings, connection, dsn, Path(folder), workers)
             _compare_revisions(settings, connection, dsn, Path(folder))
     finally:

@@ -14,6 +14,9 @@ from pydantic import BaseModel
 
 from ifcbase.clash import record as clash_record
 from ifcbase.clash.request import ClashRequest, parse_request
+from ifcbase.conversion import record as conversion_record
+from ifcbase.conversion.request import ConversionRequest
+from ifcbase.conversion.request import parse_request as parse_conversion
 from ifcbase.diff import record as diff_record
 from ifcbase.diff.request import DiffRequest
 from ifcbase.diff.request import parse_request as parse_diff
@@ -76,6 +79,10 @@ def _diff_models(request: DiffRequest) -> list[str]:
     return request.files()
 
 
+def _conversion_models(request: ConversionRequest) -> list[str]:
+    return [request.input_filename]
+
+
 def _tester_models(request: TesterRequest) -> list[str]:
     return [request.ifc_filename]
 
@@ -111,6 +118,15 @@ CHECKS: Mapping[str, Check] = {
             run="ifcbase.diff.run:run",
             record=diff_record.record,
             revisions=True,
+        ),
+        Check(
+            name="conversion",
+            worker="ifcconvert",
+            request=ConversionRequest,
+            parse=parse_conversion,
+            models=_conversion_models,
+            run="ifcbase.conversion.run:run",
+            record=conversion_record.record,
         ),
         Check(
             name="tester",

@@ -144,6 +144,11 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
             + (")" if view == "clash_results" else ", %s)"),
             *((project,) if view == "clash_results" else (project, job.id)),
         )
+    world.sql(
+        "insert into conversion.left_out (result_id, element_id, reason)"
+        " select r.id, %s, 'no geometry' from conversion.results r where r.project_id = %s",
+        a, project,
+    )  # fmt: skip
 
 
 def _fill_ids(world: Filled, store: PostgresLedger, name: str) -> None:

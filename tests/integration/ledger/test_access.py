@@ -91,6 +91,7 @@ PROJECT_OF = {
     "clash.left_out": "select project_id from clash.results r where r.id = t.result_id",
     "clash.sightings": "select project_id from clash.results r where r.id = t.result_id",
     "clash.sighting_rows": "select project_id from clash.results r where r.id = t.result_id",
+    "conversion.left_out": "select project_id from conversion.results r where r.id = t.result_id",
     "clash.result_elements": "select project_id from clash.results r where r.id = t.result_id",
     "clash.result_selections": "select project_id from clash.results r where r.id = t.result_id",
     "core.selection_elements": "select project_id from core.selections s where s.id = t.selection_id",

@@ -1,0 +1,122 @@
+"""Speed of converting real models to GLB, beside IfcOpenShell's own serializer with OpenCASCADE.
+
+`python -m benchmarks.conversion [MODELS [ROUNDS]]` converts every model below the folder, each time
+in a process of its own that has imported everything before the clock starts, the three ways in
+turn: the serializer, ours without kept meshes, ours with them. Shows medians; exits with 1 if ours
+is not five times faster over all models.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+TARGET = 5.0
+Job = tuple[Path, Path, Path]  # model, scratch folder, cache folder
+
+
+def stock(job: Job) -> float:
+    """IfcOpenShell: iterate with OpenCASCADE, one thread, and serialize; seconds."""
+    import ifcopenshell
+    import ifcopenshell.geom
+
+    model, folder, _ = job
+    began = time.perf_counter()
+    file = ifcopenshell.open(str(model))
+    settings = ifcopenshell.geom.settings()
+    serializer = ifcopenshell.geom.serializers.glb(str(folder / "stock.glb"), settings)
+    serializer.setFile(file)
+    serializer.writeHeader()
+    iterator = ifcopenshell.geom.iterator(settings, file, 1, geometry_library="opencascade")
+    more = iterator.initialize()
+    while more:
+        serializer.write(iterator.get())
+        more = bool(iterator.next())
+    serializer.finalize()
+    return time.perf_counter() - began
+
+
+def cold(job: Job) -> float:
+    """Ours, meshes made; seconds. They are kept for ``warm``."""
+    return _ours(job, kept=False)
+
+
+def warm(job: Job) -> float:
+    """Ours, meshes kept; seconds."""
+    return _ours(job, kept=True)
+
+
+def _ours(job: Job, *, kept: bool) -> float:
+
+    from ifcbase.conversion.convert import Meshes, convert
+    from ifcbase.conversion.request import parse_request
+    from ifcbase.ifc.mesh_cache import MeshCache
+    from ifcbase.ifc.meshing import fast, geometry_library  # noqa: F401  imported before the clock
+
+    model, scratch, cache_folder = job
+    cache = MeshCache(cache_folder, 4 << 30)
+    request = parse_request({"input_filename": model.name, "output_filename": "a.glb"})
+    with tempfile.TemporaryDirectory(dir=scratch) as name:
+        stage = Path(name) / "stage"
+        stage.mkdir()
+        began = time.perf_counter()
+        convert(request, model, Path(name), Meshes(stage, cache if kept else None))
+        seconds = time.perf_counter() - began
+        cache.admit_all(stage)
+    return seconds
+
+
+def measured(way: Callable[[Job], float], job: Job) -> float:
+    """One run in a fresh process that has imported what it needs."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        pool.submit(_imports).result()
+        return pool.submit(way, job).result()
+
+
+def _imports() -> None:
+
+    import ifcbase.conversion.convert  # noqa: F401
+
+
+def main(folder: Path, rounds: int) -> int:
+    """Measure and print; the exit code."""
+    models = sorted(folder.rglob("*.ifc"))
+    if not models:
+        sys.stderr.write(f"no models in {folder}\n")
+        return 2
+    ways: tuple[Callable[[Job], float], ...] = (stock, cold, warm)
+    totals = [0.0, 0.0, 0.0]
+    print(f"{'seconds':>44}  {'stock':>7} {'cold':>7} {'warm':>7}   faster: cold, warm")
+    with tempfile.TemporaryDirectory(prefix="ifcbase-bench-") as name:
+        for model in models:
+            cache = Path(name) / "cache"
+            cache.mkdir(exist_ok=True)
+            job = model, Path(name), cache
+            times = [[measured(way, job) for way in ways] for _ in range(rounds)]
+            medians = [statistics.median(column) for column in zip(*times, strict=True)]
+            totals = [total + value for total, value in zip(totals, medians, strict=True)]
+            print(_line(f"{model.parent.name}/{model.name}"[-44:], medians), flush=True)
+    print(_line("all", totals))
+    return int(totals[0] < TARGET * totals[1])
+
+
+def _line(name: str, seconds: list[float]) -> str:
+    before, made, kept = seconds
+    return (
+        f"{name:>44}  {before:7.2f} {made:7.2f} {kept:7.2f}   "
+        f"{before / made:5.1f} x {before / kept:6.1f} x"
+    )
+
+
+if __name__ == "__main__":
+    default = os.environ.get("IFCBASE_MODELS", "../shared/models")
+    given = [*sys.argv[1:], default][0]
+    sys.exit(main(Path(given), int(sys.argv[2]) if len(sys.argv) > 2 else 3))

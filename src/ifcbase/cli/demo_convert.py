@@ -1,0 +1,43 @@
+"""The part of `ifcbase demo` that converts: the sample's architecture as GLB, through the queue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ifcbase.cli import waiting
+from ifcbase.cli.output import console
+from ifcbase.errors import ComputeError
+from ifcbase.files.local import LocalFiles
+from ifcbase.jobs.engine import Connection
+from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.submit import Given, submit
+from ifcbase.settings import Settings
+
+
+def begin(settings: Settings, connection: Connection, dsn: str, model: Path) -> str:
+    """Submit the conversion; gives the job."""
+    accepted = submit(
+        connection,
+        ProcrastinateEngine(dsn),
+        LocalFiles(settings.files_folder),
+        settings,
+        "conversion",
+        {"input_filename": model.name, "output_filename": f"{model.stem}.glb"},
+        {model.name: Given(model)},
+    )
+    return accepted.job_id
+
+
+def finish(settings: Settings, connection: Connection, job_id: str) -> None:
+    """Wait for the conversion and say what came of it and where it lies."""
+    job = waiting.wait_for(connection, job_id)
+    if job["state"] != "finished":
+        waiting.report(job)
+        raise ComputeError(f"the conversion is {job['state']}")
+    outcome = job["outcome"]
+    made = LocalFiles(settings.files_folder).fetch(job["project"], outcome["output_sha256"])
+    out = console()
+    out.say()
+    out.say("Conversion", style="bold")
+    out.say(f"{outcome['output_path']}: {waiting.in_words(outcome)}, {made.stat().st_size} bytes")
+    out.say(f"  {made}")

@@ -1,0 +1,1 @@
+"""Conversion of models: other people's 3D formats, floor plans, tables of elements."""
