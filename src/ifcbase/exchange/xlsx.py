@@ -8,15 +8,15 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import xlsxwriter  # type: ignore[import-untyped]
+import xlsxwriter
 
 from ifcbase.exchange.report import NOTHING_TESTED, Report
 from ifcbase.exchange.rows import Value, columns, series_word
 from ifcbase.exchange.text import cell, is_formula, moment, percent
 
 if TYPE_CHECKING:
-    from xlsxwriter.format import Format  # type: ignore[import-untyped]
-    from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
+    from xlsxwriter.format import Format
+    from xlsxwriter.worksheet import Worksheet
 
 #: A sheet has 1,048,576 rows; what is beyond is said on the summary.
 MAX_ROWS = 1_048_000
