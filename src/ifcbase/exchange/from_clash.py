@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -40,7 +40,7 @@ def from_clash(
     verdicts = [each.verdict(min_coverage) for each in report.sets]
     return neutral.Report(
         check="clash",
-        title=title or "Clashes: " + ", ".join(s.name for s in sections)[:200],
+        title=title or _title([each.name for each in sections]),
         created=created,
         verdict=str(_worst(verdicts)),
         sections=sections,
@@ -50,6 +50,11 @@ def from_clash(
         ],
         facts=[(f"engine: {key}", text) for key, text in plain_facts(report.engine)],
     )
+
+
+def _title(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"Clashes: {names[0]}{rest}" if names else "Clashes"
 
 
 def priority_of(kind: str, distance: float | None) -> str:
@@ -124,7 +129,7 @@ def _section(
 def sentence(clashes: int, verdict: str) -> str:
     """What came out, without the claim that nothing is wrong where nothing was looked at."""
     if clashes:
-        return "1 pair of elements clashes." if clashes == 1 else f"{clashes} pairs clash."
+        return "1 pair was found." if clashes == 1 else f"{clashes} pairs of elements were found."
     if verdict == Verdict.CLEAN:
         return "No clash was found among the tested elements."
     return "No clash was found, but not everything that should have been tested was: inconclusive."

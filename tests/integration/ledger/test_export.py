@@ -115,6 +115,15 @@ def test_what_is_chosen_is_what_is_written(told: Chain, tmp_path: Path) -> None:
     assert "no findings" in (tmp_path / "none.html").read_text(encoding="utf-8")
 
 
+def test_clashes_of_a_group_are_one_entry(told: Chain, tmp_path: Path) -> None:
+    last = results(told)[-1]
+    told.world.sql("update clash.sightings set smart_group = 1 where result_id = %s", last)
+    run("export", last, "-o", tmp_path / "g.csv", "--by-group")
+    (row,) = rows(tmp_path / "g.csv")
+    assert row["finding"].startswith("2 findings together")
+    assert row["elements"] == "4"
+
+
 def test_coverage_and_elements_not_tested_are_in_the_report(told: Chain, tmp_path: Path) -> None:
     done = run("export", results(told)[-1], "-o", tmp_path / "r.html", "-o", tmp_path / "r.xlsx")
     assert "r.html" in done.stdout
