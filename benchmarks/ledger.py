@@ -21,7 +21,7 @@ from psycopg.types.json import Jsonb
 
 from benchmarks.measuring import surroundings, write_section
 from ifcbase.ifc.inventory import Element, Inventory
-from ifcbase.ledger.interface import Columns, Writer
+from ifcbase.ledger.interface import Attempt, Columns, Writer
 from ifcbase.ledger.postgres import PostgresLedger
 
 ELEMENTS = 8_000
@@ -84,6 +84,17 @@ def columns_of(pairs: np.ndarray[Any, Any]) -> Columns:
     }  # fmt: skip
 
 
+def inventories(writer: Writer, attempt: Attempt) -> None:
+    """What the models contain, unless that is known."""
+    for given in attempt.inputs:
+        if not given.inventoried and given.model_version_id is not None:
+            elements = tuple(
+                Element(i + 1, f"{given.name}{i}", 0, "IfcWall", None, "G", True, True)
+                for i in range(ELEMENTS)
+            )
+            writer.inventory(given.model_version_id, Inventory("IFC4", 1.0, elements, 0))
+
+
 def describe(writer: Writer, pairs: np.ndarray[Any, Any]) -> tuple[int, Columns]:
     """Open a result, say what it tested and number its elements; gives it and its sightings."""
     result = writer.open_result(
@@ -122,13 +133,7 @@ def store(ledger: PostgresLedger, job: str, pairs: np.ndarray[Any, Any]) -> tupl
     attempt = ledger.start_attempt(job, worker="bench", host="bench", lease_s=600)
     assert attempt is not None
     with ledger.writing(attempt.token) as writer:
-        for given in attempt.inputs:
-            if not given.inventoried and given.model_version_id is not None:
-                elements = tuple(
-                    Element(i + 1, f"{given.name}{i}", 0, "IfcWall", None, "G", True, True)
-                    for i in range(ELEMENTS)
-                )
-                writer.inventory(given.model_version_id, Inventory("IFC4", 1.0, elements, 0))
+        inventories(writer, attempt)
         result, columns = describe(writer, pairs)
         began = time.perf_counter()
         writer.append_sightings(result, columns)

@@ -139,3 +139,21 @@ def test_linking_a_reissued_model_costs_a_few_times_its_inventory(
         "select count(*), count(distinct root_id) from core.identities"
     ).fetchone() == (8000, 4000)
     assert took["matching and linking 4000 elements, same ids"] < 0.5, took
+
+
+@pytest.mark.parametrize(("a", "b"), [(0, 0), (1, 300), (2047, 2047)])
+def test_positions_are_read_as_they_were_written(
+    connection: Connection, store: PostgresLedger, a: int, b: int
+) -> None:
+    """They share a number with others; shifted as small integers they fell off its end."""
+    attempt = store.start_attempt(bench.submit(connection, 1), worker="w", host="h", lease_s=60)
+    assert attempt is not None
+    with store.writing(attempt.token) as writer:
+        bench.inventories(writer, attempt)
+        result, columns = bench.describe(writer, next(bench.pairs_of_revisions(10)))
+        columns = {**columns, "a_position": columns["a_position"] * 0 + a,
+                   "b_position": columns["b_position"] * 0 + b}  # fmt: skip
+        writer.append_sightings(result, columns)
+    assert connection.execute(
+        "select distinct a_position, b_position, kind, measured from clash.sightings"
+    ).fetchall() == [(a, b, 3, 2)]
