@@ -1,8 +1,8 @@
 """Speed of the ledger on 200 results of one clash set with 10 000 sightings each.
 
 `python -m benchmarks.ledger DSN [RESULTS] [SIGHTINGS]` fills the migrated, empty database DSN
-through the same functions workers use and prints what it measured beside its target. Exits with 1
-if a target is missed or a plan scans all sightings.
+through the same functions workers use, prints what it measured beside its target and writes it into
+RESULTS.md. Exits with 1 if a target is missed or a plan scans all sightings.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, LiteralString
 
 import numpy as np
 import psycopg
 from psycopg.types.json import Jsonb
 
+from benchmarks.measuring import surroundings, write_section
 from ifcbase.ifc.inventory import Element, Inventory
-from ifcbase.ledger.interface import Columns
+from ifcbase.ledger.interface import Attempt, Columns, Writer
 from ifcbase.ledger.postgres import PostgresLedger
 
 ELEMENTS = 8_000
 #: Share of pairs that change from one result to the next.
 CHURN = 0.01
 MODELS = ("arc", "mep")
+RESULTS = Path(__file__).with_name("RESULTS.md")
 DEFINITION = {"mode": "intersection", "tolerance": 0.01, "include_related": False}
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -81,46 +84,59 @@ def columns_of(pairs: np.ndarray[Any, Any]) -> Columns:
     }  # fmt: skip
 
 
+def inventories(writer: Writer, attempt: Attempt) -> None:
+    """What the models contain, unless that is known."""
+    for given in attempt.inputs:
+        if not given.inventoried and given.model_version_id is not None:
+            elements = tuple(
+                Element(i + 1, f"{given.name}{i}", 0, "IfcWall", None, "G", True, True)
+                for i in range(ELEMENTS)
+            )
+            writer.inventory(given.model_version_id, Inventory("IFC4", 1.0, elements, 0))
+
+
+def describe(writer: Writer, pairs: np.ndarray[Any, Any]) -> tuple[int, Columns]:
+    """Open a result, say what it tested and number its elements; gives it and its sightings."""
+    result = writer.open_result(
+        {
+            "set": "bench", "definition": DEFINITION, "definition_hash": "0" * 64,
+            "settings": DEFINITION, "output_filename": "out.json",
+        }
+    )  # fmt: skip
+    writer.append_rows(
+        result,
+        "coverage",
+        [
+            {
+                "position": i, "side": "ab"[i], "input": f"{model}.ifc", "mode": "a",
+                "selector": None, "selected": ELEMENTS, "tested": ELEMENTS, "left_out": {},
+            }
+            for i, model in enumerate(MODELS)
+        ],
+    )  # fmt: skip
+    columns = columns_of(pairs)
+    refs = sorted({*columns["a"].tolist(), *columns["b"].tolist()})
+    files = [f"{MODELS[ref // ELEMENTS]}.ifc" for ref in refs]
+    writer.append_rows(
+        result,
+        "elements",
+        [
+            {"ref": ref, "input": file, "global_id": f"{file}{ref % ELEMENTS}", "n": 0}
+            for ref, file in zip(refs, files, strict=True)
+        ],
+    )
+    return result, columns
+
+
 def store(ledger: PostgresLedger, job: str, pairs: np.ndarray[Any, Any]) -> tuple[int, float]:
     """Write one result; gives it and the seconds of the part that finishes it."""
     attempt = ledger.start_attempt(job, worker="bench", host="bench", lease_s=600)
     assert attempt is not None
     with ledger.writing(attempt.token) as writer:
-        for given in attempt.inputs:
-            if not given.inventoried and given.model_version_id is not None:
-                elements = tuple(
-                    Element(i + 1, f"{given.name}{i}", 0, "IfcWall", None, "G", True, True)
-                    for i in range(ELEMENTS)
-                )
-                writer.inventory(given.model_version_id, Inventory("IFC4", 1.0, elements, 0))
-        result = writer.open_result(
-            {
-                "set": "bench", "definition": DEFINITION, "definition_hash": "0" * 64,
-                "settings": DEFINITION, "output_filename": "out.json",
-            }
-        )  # fmt: skip
-        writer.append_rows(
-            result,
-            "coverage",
-            [
-                {
-                    "position": i, "side": "ab"[i], "input": f"{model}.ifc", "mode": "a",
-                    "selector": None, "selected": ELEMENTS, "tested": ELEMENTS, "left_out": {},
-                }
-                for i, model in enumerate(MODELS)
-            ],
-        )  # fmt: skip
-        writer.append_rows(
-            result,
-            "elements",
-            [
-                {"ref": i + offset, "input": f"{m}.ifc", "global_id": f"{m}.ifc{i}", "n": 0}
-                for offset, m in ((0, MODELS[0]), (ELEMENTS, MODELS[1]))
-                for i in range(ELEMENTS)
-            ],
-        )
+        inventories(writer, attempt)
+        result, columns = describe(writer, pairs)
         began = time.perf_counter()
-        writer.append_sightings(result, columns_of(pairs))
+        writer.append_sightings(result, columns)
         footer = {
             "clash_count": len(pairs), "verdict": "found", "coverage": 1.0, "warnings": [],
             "engine": {"measure_version": "1"},
@@ -206,17 +222,37 @@ def main(dsn: str, results: int = 200, sightings: int = 10_000) -> int:
         found = {}
         for name, (target, query) in Q.items():
             found[name] = (measure(connection, query, parameters), target)
-        scanned = {n: scans(connection, q, parameters) & {"sightings"} for n, (_, q) in Q.items()}
+        scanned = {
+            n: scans(connection, q, parameters) & {"sighting_rows"} for n, (_, q) in Q.items()
+        }
+        lines = surroundings(connection)
+        differences = connection.execute(
+            "select count(*) from clash.verify_chain(%s)", (chosen[0],)
+        ).fetchone()
+        assert differences == (0,), "the chain that was filled does not verify"
     ledger.close()
     found["finishing one more result"] = (float(np.median(finishing[-5:])), 1.0)
-    missed = [name for name, (took, target) in found.items() if took > target]
-    for name, (took, target) in found.items():
-        print(f"{name:48} {took * 1000:9.1f} ms   target {target * 1000:6.0f} ms")
     megabytes = float(disk[0]) / 1e6
     allowed = 350 * results * sightings / 2e6
-    print(f"{'disk of the schema clash':48} {megabytes:9.1f} MB   target {allowed:6.0f} MB")
-    print(json.dumps({"missed": missed, "scans": {k: sorted(v) for k, v in scanned.items() if v}}))
-    return int(bool(missed) or megabytes > allowed or any(scanned.values()))
+    lines += [
+        "",
+        f"{results} results of one set, {sightings} sightings each.",
+        "Queries: in the server, best of 5. Finishing: identity and states included, median of 5.",
+        "",
+        "| what | measured | target |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {took * 1000:.1f} ms | {target * 1000:.0f} ms |"
+        for name, (took, target) in found.items()
+    ]
+    lines.append(f"| disk of the schema clash | {megabytes:.0f} MB | {allowed:.0f} MB |")
+    sys.stdout.write("\n".join(lines) + "\n")
+    write_section(RESULTS, "ledger", lines)
+    missed = [name for name, (took, target) in found.items() if took > target]
+    scanning = {name: sorted(tables) for name, tables in scanned.items() if tables}
+    print(json.dumps({"missed": missed, "scans": scanning}))
+    return int(bool(missed) or megabytes > allowed or bool(scanning))
 
 
 if __name__ == "__main__":

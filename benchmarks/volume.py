@@ -57,8 +57,14 @@ def measure(ledger: PostgresLedger, connection: Connection, count: int) -> dict[
     """Seconds for the inventory of a first revision, of the same again, of one with other ids, and
     for matching and linking each with the one before."""
     found: dict[str, float] = {}
-    for name, content, tag in (("first", "one", "a"), ("same ids", "two", "a"), ("other ids", "three", "b")):
-        attempt = ledger.start_attempt(submit(connection, content), worker="b", host="b", lease_s=3600)
+    for name, content, tag in (
+        ("first", "one", "a"),
+        ("same ids", "two", "a"),
+        ("other ids", "three", "b"),
+    ):
+        attempt = ledger.start_attempt(
+            submit(connection, content), worker="b", host="b", lease_s=3600
+        )
         assert attempt is not None
         version = attempt.inputs[0].model_version_id
         assert version is not None

@@ -35,7 +35,7 @@ insert into clash.sighting_rows (result_id, pair_id, distance, p1x, p1y, p1z, p2
                                  smart_group, facts)
 select s.result_id, s.pair_id, s.distance, s.p1x, s.p1y, s.p1z, s.p2x, s.p2y, s.p2z,
        coalesce(s.smart_group, -1),
-       (s.a_position << 20) + (s.b_position << 8) + (s.kind << 4) + (s.measured << 1) + s.flipped::int
+       (s.a_position::int << 20) + (s.b_position::int << 8) + (s.kind << 4) + (s.measured << 1) + s.flipped::int
   from clash.sightings s order by s.result_id, s.pair_id;
 drop table clash.sightings;
 
@@ -73,7 +73,7 @@ begin
       from (select least(a.element_id, b.element_id) as a_element,
                    greatest(a.element_id, b.element_id) as b_element,
                    i.distance, i.p1x, i.p1y, i.p1z, i.p2x, i.p2y, i.p2z, i.smart_group,
-                   (i.a_position << 20) + (i.b_position << 8) + (i.kind << 4) + (i.measured << 1)
+                   (i.a_position::int << 20) + (i.b_position::int << 8) + (i.kind << 4) + (i.measured << 1)
                      + (a.element_id > b.element_id)::int as facts
               from pg_temp.incoming_sightings i
               join clash.result_elements a on a.result_id = result.id and a.ref = i.a
