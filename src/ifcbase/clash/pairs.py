@@ -35,13 +35,7 @@ def to_clashes(
     offsets: Indexes = np.concatenate([[0], np.cumsum(np.asarray(sizes, np.int64))])
     x: Indexes = offsets[contacts.x_model] + contacts.x.astype(np.int64)
     y: Indexes = offsets[contacts.y_model] + contacts.y.astype(np.int64)
-    in_a = _marks(a, offsets)
-    in_b = _marks(b, offsets)
-    straight = in_a[x] & in_b[y]
-    crossed = in_a[y] & in_b[x]
-    if not np.all(straight | crossed):
-        raise ReportInvalid("the engine reports elements that were not in the clash set")
-    swap = crossed & (~straight | (y < x))
+    swap = _to_swap(x, y, a, b, offsets)
     x, y = np.where(swap, y, x), np.where(swap, x, y)
     p1 = np.where(swap[:, None], contacts.p_y, contacts.p_x)
     p2 = np.where(swap[:, None], contacts.p_x, contacts.p_y)
@@ -82,6 +76,36 @@ def take(clashes: Clashes, rows: npt.NDArray[np.intp]) -> Clashes:
         p2=clashes.p2[rows],
         group=clashes.group[rows],
     )
+
+
+def to_pairs(x: Members, y: Members, a: Members, b: Members, sizes: Sequence[int]) -> PairList:
+    """Pairs of elements (x[i], y[i]) put on the sides of a set as ``to_clashes`` does, each once.
+
+    For what an engine leaves out of its contacts. Raises ReportInvalid on strange elements.
+    """
+    offsets: Indexes = np.concatenate([[0], np.cumsum(np.asarray(sizes, np.int64))])
+    one: Indexes = offsets[x.model] + x.element.astype(np.int64)
+    other: Indexes = offsets[y.model] + y.element.astype(np.int64)
+    swap = _to_swap(one, other, a, b, offsets)
+    both = np.stack([np.where(swap, other, one), np.where(swap, one, other)], axis=1)
+    both = np.unique(both[both[:, 0] != both[:, 1]], axis=0)
+    model = (np.searchsorted(offsets, both, side="right") - 1).astype(np.int32)
+    element = (both - offsets[model]).astype(np.int32)
+    return PairList(model[:, 0], element[:, 0], model[:, 1], element[:, 1])
+
+
+def _to_swap(
+    x: Indexes, y: Indexes, a: Members, b: Members, offsets: Indexes
+) -> npt.NDArray[np.bool_]:
+    """Which pairs stand the wrong way round; what fits both ways has the earlier element first."""
+    in_a = _marks(a, offsets)
+    in_b = _marks(b, offsets)
+    straight = in_a[x] & in_b[y]
+    crossed = in_a[y] & in_b[x]
+    if not np.all(straight | crossed):
+        raise ReportInvalid("the engine reports elements that were not in the clash set")
+    swap: npt.NDArray[np.bool_] = crossed & (~straight | (y < x))
+    return swap
 
 
 def _finite(contacts: Contacts) -> Contacts:

@@ -167,9 +167,11 @@ def not_reported(header: dict[str, Any]) -> list[str]:
     """Sentences on pairs that are not in the list of clashes and might be missed there."""
     sentences = []
     if header["related_left_out"]:
+        pairs = counted(header["related_left_out"], "pair")
+        were = "was" if header["related_left_out"] == 1 else "were"
         sentences.append(
-            f"{header['related_left_out']} pairs of hosts and fillings or parts of one assembly were "
-            "left out (--include-related)"
+            f"{pairs} of a host and its filling or of one assembly {were} left out "
+            "(--include-related brings them in)"
         )
     if header["undecided"]:
         sentences.append(f"{counted(header['undecided'], 'pair')} could not be judged")

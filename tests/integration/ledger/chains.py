@@ -163,7 +163,7 @@ class Chain:
                 )
         with self.ledger.writing(attempt.token) as writer:
             result = self._write(writer, accepted, found, spec)
-            writer.finish_job({"verdict": "found"}, {})
+            writer.finish_job({"verdict": "found", "clash_count": len(found)}, {})
         return result
 
     def _file_of(self, digest: str) -> str:

@@ -140,6 +140,37 @@ def test_deciding_about_a_group(told: Chain) -> None:
         run("pairs", "groups", "--set", told.name, "--by", "colour")
 
 
+def test_jobs_say_which_sets_and_models_they_are_about(told: Chain) -> None:
+    request = {"clash_sets": [{"name": "Walls x pipes"}, {"name": "Roof"}]}
+    told.world.job({"arc": told.files["arc"]}, request=request)
+    found = read("jobs", "list")
+    assert [(each["sets"], each["inputs"]) for each in found[:2]] == [
+        (["Walls x pipes", "Roof"], ["arc"]),
+        ([], ["arc", "mep"]),
+    ]
+    shown = run("jobs", "list").stdout
+    assert "Walls x pipes, Roof: arc" in shown
+    assert "arc, mep" in shown
+
+
+def test_a_result_says_which_pairs_it_does_not_report(told: Chain) -> None:
+    left_out = {"related": frozenset({pair(ONE)}), "undecided": frozenset({pair(TWO)})}
+    result = told.run([THREE], incomplete="list cut", **left_out)
+    found = read("results", "show", result)
+    assert (found["related_left_out"], found["undecided"], found["incomplete"]) == (
+        1,
+        1,
+        "list cut",
+    )
+    shown = run("results", "show", result).stdout
+    assert "1 pair of a host and its filling or of one assembly was left out" in shown
+    assert "1 pair could not be judged" in shown
+    assert "the list of clashes is not whole: list cut" in shown
+    whole = run("results", "show", told.run([THREE])).stdout
+    assert "left out (" not in whole
+    assert "not whole" not in whole
+
+
 def test_rules_from_the_command_line(told: Chain) -> None:
     assert "no rules yet" in run("rules", "list").stdout
     about = ["--reason", "small overlap", "--max-depth", "0.03", "--classes", "IfcWall,IfcWall"]

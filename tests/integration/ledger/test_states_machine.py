@@ -18,6 +18,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from ifcbase.errors import Conflict
+from ifcbase.ledger.connect import translated
 from ifcbase.ledger.postgres import PostgresLedger
 from tests.integration.ledger.chain_fixtures import chain
 from tests.integration.ledger.chains import Accepted, Chain, Clash, Pair, Spec, Thing
@@ -93,6 +95,30 @@ class History(RuleBasedStateMachine):
         self.chain.link(one, other, verdict)
         self.truth.links.append((one, other, verdict))
         self.checked = False
+
+    @precondition(lambda self: self._open_doubts())
+    @rule(data=st.data(), verdict=st.sampled_from(["same", "different"]))
+    def settle_doubt(self, data: st.DataObject, verdict: str) -> None:
+        """A person confirms or rejects a doubt that is open, through the ledger's own door."""
+        one, other = data.draw(st.sampled_from(self._open_doubts()))
+        elements = [self.chain.element(one), None if other is None else self.chain.element(other)]
+        if other is None and verdict == "same":
+            return
+        try:
+            with translated():
+                self.world.sql("select core.state_link(%s, %s, %s)", *elements, verdict)
+        except Conflict:
+            return  # both are in one version of a model: they are two things
+        self.truth.links.append((one, other, verdict))
+        self.checked = False
+
+    def _open_doubts(self) -> list[tuple[Thing, Thing | None]]:
+        found = [
+            (one, other)
+            for _, one, other, verdict in self.truth.in_force()
+            if verdict == "doubtful" and self.truth.in_doubt(one)
+        ]
+        return sorted(found, key=lambda each: (each[0], each[1] or ("", "")))
 
     def _accept(self) -> tuple[int, Accepted, dict[str, bool]]:
         self.accepted += 1

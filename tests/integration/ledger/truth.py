@@ -57,7 +57,7 @@ class Truth:
 
     # What is one thing -----------------------------------------------------------------------------
 
-    def _in_force(self) -> list[tuple[int, Thing, Thing | None, str]]:
+    def in_force(self) -> list[tuple[int, Thing, Thing | None, str]]:
         latest: dict[frozenset[Thing | None], tuple[int, Thing, Thing | None, str]] = {}
         for number, (one, other, verdict) in enumerate(self.links):
             latest[frozenset({one, other})] = (number, one, other, verdict)
@@ -69,7 +69,7 @@ class Truth:
         while True:
             more = {
                 x
-                for _, one, other, verdict in self._in_force()
+                for _, one, other, verdict in self.in_force()
                 if verdict == "same" and other is not None and ({one, other} & found)
                 for x in (one, other)
             }
@@ -81,8 +81,8 @@ class Truth:
         """One name for all of them."""
         return min(self.kin(thing))
 
-    def _in_doubt(self, thing: Thing) -> bool:
-        mine = [each for each in self._in_force() if each[1] == thing]
+    def in_doubt(self, thing: Thing) -> bool:
+        mine = [each for each in self.in_force() if each[1] == thing]
         if any(verdict == "same" for *_, verdict in mine):
             return False
         for number, _, other, verdict in mine:
@@ -141,7 +141,7 @@ class Truth:
         kin = self.kin(thing)
         if self._there(kin, run) or any(model not in run.contents for model, _ in kin):
             return False
-        return not any(not run.matched[each[0]] or self._in_doubt(each) for each in kin)
+        return not any(not run.matched[each[0]] or self.in_doubt(each) for each in kin)
 
     @staticmethod
     def _there(kin: Iterable[Thing], run: Done) -> bool:

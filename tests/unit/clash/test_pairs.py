@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifcbase.clash.engine import Contacts, Members
-from ifcbase.clash.pairs import to_clashes
+from ifcbase.clash.pairs import to_clashes, to_pairs
 from ifcbase.clash.report import Clashes, Kind, Measured, PairList
 from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.relations import Relations
@@ -65,7 +65,7 @@ def run(
     )
 
 
-def pairs(clashes: Clashes) -> list[tuple[Where, Where]]:
+def pairs(clashes: Clashes | PairList) -> list[tuple[Where, Where]]:
     rows = zip(clashes.a_file, clashes.a, clashes.b_file, clashes.b, strict=True)
     return [((int(m), int(i)), (int(n), int(j))) for m, i, n, j in rows]
 
@@ -172,3 +172,27 @@ def test_nothing_found_is_nothing() -> None:
     found, left_out = run([], ELEMENTS)
     assert (len(found), len(left_out)) == (0, 0)
     assert found.p1.shape == (0, 3)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_pairs_stand_on_the_sides_on_which_their_clashes_would(data: st.DataObject) -> None:
+    on_a, on_b = (
+        data.draw(st.lists(st.sampled_from(ELEMENTS), min_size=1, unique=True)) for _ in "ab"
+    )
+    rows = data.draw(st.lists(st.tuples(st.sampled_from(on_a), st.sampled_from(on_b))))
+    turned = [(y, x) if data.draw(st.booleans()) else (x, y) for x, y in rows]
+    found, _ = run([(x, y, 0.1) for x, y in turned], on_a, on_b)
+    listed = to_pairs(
+        members([x for x, _ in turned]),
+        members([y for _, y in turned]),
+        members(on_a),
+        members(on_b),
+        SIZES,
+    )
+    assert pairs(listed) == pairs(found)
+
+
+def test_a_listed_pair_of_an_element_that_was_not_asked_for_is_refused() -> None:
+    with pytest.raises(ReportInvalid):
+        to_pairs(members([(0, 0)]), members([(1, 1)]), members([(0, 0)]), members([(1, 0)]), SIZES)
