@@ -29,9 +29,11 @@ from ifcbase.cli import (
     plan,
     projects,
     results,
+    rules,
     sets,
     trend,
     up,
+    validate,
     worker,
 )
 from ifcbase.cli.main import INTERRUPTED
@@ -51,6 +53,7 @@ app = typer.Typer(
 )
 
 app.command("clash")(clash.clash)
+app.command("validate")(validate.validate)
 app.command("diff")(diff.diff)
 app.command("demo")(demo.demo)
 app.command("up")(up.up)
@@ -65,6 +68,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
 app.add_typer(sets.app, name="sets")
 app.add_typer(pairs.app, name="pairs")
+app.add_typer(rules.app, name="rules")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(links.app, name="links")
 app.add_typer(db.app, name="db")

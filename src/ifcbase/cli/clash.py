@@ -15,7 +15,7 @@ import typer
 from ifcbase.clash import handover
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
 from ifcbase.clash.request import ClashRequest, Mode
-from ifcbase.cli import context, reports, waiting, wording
+from ifcbase.cli import context, reports, running, waiting, wording
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
@@ -108,7 +108,7 @@ def clash(
     if not spec:
         # Sets of a spec may have modes of their own, which use what another does not.
         _refuse_idle(mode or Mode.INTERSECTION, rules)
-    streams = _streams(model or [])
+    streams = running.streams(model or [])
     if spec:
         if a or b or a_selector or b_selector or name:
             raise RequestInvalid("--spec takes the place of --a, --b, their selectors and --name")
@@ -208,17 +208,6 @@ def _find(file: str, folder: Path) -> Path:
     return beside if not path.exists() and beside.exists() else path
 
 
-def _streams(pairs: Sequence[str]) -> dict[Path, str]:
-    """--model NAME=FILE."""
-    found = {}
-    for pair in pairs:
-        name, sign, file = pair.partition("=")
-        if not sign or not name.strip() or not file:
-            raise RequestInvalid(f"--model {pair}: write NAME=FILE")
-        found[Path(file).resolve()] = name.strip()
-    return found
-
-
 def _submit(
     settings: Settings,
     request: ClashRequest,
@@ -232,7 +221,7 @@ def _submit(
     unknown = set(streams) - {path.resolve() for path in paths.values()}
     if unknown:
         raise RequestInvalid(f"--model names {unknown.pop()}, which is on neither side")
-    names = _short_names(paths)
+    names = running.short_names(paths)
     document = request.model_dump(mode="json")
     for each in document["clash_sets"]:
         for source in each["a"] + each["b"]:
@@ -267,16 +256,6 @@ def _submit(
             if not as_json:
                 console().say(f"report written to {output}")
     return code
-
-
-def _short_names(paths: dict[str, Path]) -> dict[str, str]:
-    """What the ledger calls the files: their names, with as many folders as tell them apart."""
-    resolved = {name: path.resolve() for name, path in paths.items()}
-    for depth in range(1, 50):
-        short = {name: "/".join(path.parts[-depth:]) for name, path in resolved.items()}
-        if len(set(short.values())) == len(set(resolved.values())):
-            break
-    return short
 
 
 def _run(

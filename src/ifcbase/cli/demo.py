@@ -20,7 +20,7 @@ from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.submit import Given, submit
-from ifcbase.ledger import chains, diffs, reading
+from ifcbase.ledger import chains, diffs, ids, reading
 from ifcbase.ledger.connect import connect
 from ifcbase.settings import Settings, load_settings
 
@@ -61,6 +61,7 @@ def demo() -> None:
                 for revision, job in jobs.items()
             }
             _show(connection, results)
+            _validate(settings, connection, dsn, Path(folder), workers)
             _compare_revisions(settings, connection, dsn, Path(folder))
     finally:
         workers.stop()
@@ -99,19 +100,61 @@ def _check(
     return accepted.job_id
 
 
-def _wait(
-    connection: Connection, job_id: str, revision: str, workers: Workers
-) -> dict[str, dict[str, Any]]:
-    """Wait for a job; gives the headers of its results by clash set."""
+def _validate(
+    settings: Settings, connection: Connection, dsn: str, folder: Path, workers: Workers
+) -> None:
+    """Check the architecture of both revisions by rules, and show what became of the failures."""
+    rules = samples.write_rules(folder)
+    rows: list[tuple[Any, ...]] = []
+    revisions: tuple[Literal["A", "B"], ...] = ("A", "B")
+    for revision in revisions:
+        model = samples.build(folder / revision, revision=revision).files["Architecture"]
+        job = submit(
+            connection,
+            ProcrastinateEngine(dsn),
+            LocalFiles(settings.files_folder),
+            settings,
+            "tester",
+            {"ifc_filename": model.name, "ids_filename": rules.name},
+            {model.name: Given(model), rules.name: Given(rules)},
+        ).job_id
+        outcome = _finished(connection, job, f"the rules on revision {revision}", workers)
+        result = outcome["db_id"]
+        details = ids.read(connection, result, None)
+        (counts,) = details["series"]
+        failed = f"{outcome['failed_specifications']} of {outcome['total_specifications']}"
+        elements = sum(each["failed"] for each in details["specifications"])
+        rows.append(
+            (result, counts["ids"], revision, failed, elements, outcome["verdict"],
+             *(counts[state] for state in STATES))
+        )  # fmt: skip
+    out = console()
+    out.say()
+    columns = ["result", "IDS", "revision", "failed", "elements", "verdict", *STATES]
+    title = "Architecture checked by rules (failures of elements by state)"
+    out.print(table(title, columns, rows, right=["result", "failed", "elements", *STATES]))
+
+
+def _finished(connection: Connection, job_id: str, what: str, workers: Workers) -> dict[str, Any]:
+    """Wait for a job; gives its outcome."""
     job = waiting.wait_for(connection, job_id)
     if job["state"] != "finished":
         waiting.report(job)
         logs = ", ".join(str(path) for path in workers.logs())
-        raise ComputeError(f"the job of revision {revision} is {job['state']}", hint=f"See {logs}.")
+        raise ComputeError(f"the job of {what} is {job['state']}", hint=f"See {logs}.")
+    outcome: dict[str, Any] = job["outcome"] | {"project": job["project"]}
+    return outcome
+
+
+def _wait(
+    connection: Connection, job_id: str, revision: str, workers: Workers
+) -> dict[str, dict[str, Any]]:
+    """Wait for a job; gives the headers of its results by clash set."""
+    outcome = _finished(connection, job_id, f"revision {revision}", workers)
     found = {}
-    for each in job["outcome"]["sets"]:
-        header = reading.show_result(connection, job["project"], each["id"])
-        found[header["set"]] = header | {"project": job["project"]}
+    for each in outcome["results"]:
+        header = reading.show_result(connection, outcome["project"], each["id"])
+        found[header["set"]] = header | {"project": outcome["project"]}
     return found
 
 

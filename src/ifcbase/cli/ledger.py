@@ -8,7 +8,7 @@ import typer
 
 from ifcbase.cli import context
 from ifcbase.cli.output import JsonOption, console, counted, print_json, table
-from ifcbase.ledger import chains, diffs
+from ifcbase.ledger import chains, diffs, ids
 
 app = typer.Typer(help="The ledger itself: verify.", no_args_is_help=True)
 
@@ -28,7 +28,7 @@ def verify(
     project: Annotated[str | None, typer.Option(help="Project.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Derive all states anew from sightings, coverage and links.
+    """Derive all states anew from sightings, failures, coverage and links.
 
     Exit code: 0 they agree with what is stored, 2 they differ.
     """
@@ -39,10 +39,16 @@ def verify(
             if clash_set
             else chains.list_sets(connection, name)
         )
+        series = [] if clash_set else ids.list_series(connection, name)
         found = [
             {"set": each["set"], **row}
             for each in sets
             for row in chains.verify(connection, each["id"], repair=repair)
+        ]
+        found += [
+            {"set": f"{each['ids']} on {each['model']}", "pair_id": row.pop("finding_id"), **row}
+            for each in series
+            for row in ids.verify(connection, each["id"], repair=repair)
         ]
         # A named clash set is all that is asked about then.
         compared = [] if clash_set else diffs.list_series(connection, name)
@@ -52,14 +58,16 @@ def verify(
             for row in diffs.verify(connection, each["id"], repair=repair)
         ]
     if as_json:
-        print_json({"sets": len(sets), "differences": found})
+        print_json({"sets": len(sets), "series": len(series), "differences": found})
     elif found:
         columns = ["set", "what", "pair_id", "result_id", "stored", "derived"]
         rows = [tuple(row[column] for column in columns) for row in found[:limit]]
         console().print(table(counted(len(found), "difference"), columns, rows))
     else:
-        chains_ = [counted(len(sets), "clash set")]
+        verified = [counted(len(sets), "clash set")]
+        if series:
+            verified.append(counted(len(series), "IDS file") + " on their models")
         if compared:
-            chains_.append(counted(len(compared), "model") + " with diffs")
-        console().say(f"{', '.join(chains_)} verified: stored and derived agree")
+            verified.append(counted(len(compared), "model") + " with diffs")
+        console().say(f"{', '.join(verified)} verified: stored and derived agree")
     raise typer.Exit(2 if found else 0)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ifcbase.cli import changes
+from ifcbase.cli.ids_results import ids_tables
 from ifcbase.cli.output import Output, console, counted, percent, table, verdict_text
 from ifcbase.errors import RequestInvalid
 from ifcbase.jobs.engine import Connection
-from ifcbase.ledger import diffs, results
+from ifcbase.ledger import diffs, ids, results
 
 #: What the count of a result counts.
 _THINGS = {"tester": "failed specification", "diff": "change"}
@@ -68,5 +69,6 @@ _DETAILS: dict[
         Callable[[Output, dict[str, Any]], None],
     ],
 ] = {
+    "tester": (ids.read, ids_tables),
     "diff": (diffs.show_changes, changes.show_recorded),
 }

@@ -2,6 +2,7 @@
 
 from ifcbase.samples.building import build
 from ifcbase.samples.generator import Generated, generate
+from ifcbase.samples.rules import RuleTruth, rules_truth, write_rules
 from ifcbase.samples.truth import (
     APART_M,
     Change,
@@ -22,9 +23,12 @@ __all__ = [
     "Generated",
     "Planted",
     "Revision",
+    "RuleTruth",
     "Sample",
     "Schema",
     "Unit",
     "build",
     "generate",
+    "rules_truth",
+    "write_rules",
 ]

@@ -60,7 +60,7 @@ def record(writer: Writer, attempt: Attempt, folder: Path, files: FileStore) -> 
         failed_specifications=report.fail_count,
         output_path=main,
         output_sha256=outputs[main],
-        outputs=outputs,
+        outputs=[{"name": each, "sha256": sha256} for each, sha256 in outputs.items()],
     )
 
 

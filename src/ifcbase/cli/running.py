@@ -1,0 +1,118 @@
+"""Running a check from the command line: directly in a child process, or by a worker."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ifcbase.cli import context, waiting
+from ifcbase.cli.output import console, print_json, progress_line
+from ifcbase.errors import RequestInvalid
+from ifcbase.files.local import LocalFiles
+from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.registry import check_named
+from ifcbase.jobs.sandbox import Sandbox, SandboxJob
+from ifcbase.jobs.submit import Given, submit
+from ifcbase.settings import Settings
+
+
+@contextmanager
+def computed(
+    settings: Settings,
+    check: str,
+    request: Mapping[str, Any],
+    inputs: Mapping[str, Path],
+    run: str | None = None,
+) -> Iterator[Path]:
+    """The folder with what a check leaves, computed in a child process; gone afterwards.
+
+    ``run`` is what the child calls, if not what a worker's would."""
+    declared = check_named(check)
+    timeout_s, memory_mb = declared.budget(settings.job_timeout_s, settings.job_memory_mb)
+    with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
+        folder = Path(name) / "output"
+        folder.mkdir()
+        sandbox = Sandbox(work_folder=Path(name) / "work", memory_mb=memory_mb, spare=False)
+        with sandbox, progress_line() as line:
+            job = SandboxJob(
+                run=run or declared.run,
+                request=request,
+                inputs={given: path.absolute() for given, path in inputs.items()},
+                folder=folder,
+                timeout_s=timeout_s,
+                memory_mb=memory_mb,
+            )
+            sandbox.run(job, on_progress=line)
+        yield folder
+
+
+def submitted(
+    settings: Settings,
+    check: str,
+    request: Mapping[str, Any],
+    given: Mapping[str, Given],
+    *,
+    project: str | None,
+    wait: bool,
+    fetch: Mapping[str, Path],
+    as_json: bool,
+) -> int:
+    """Hand a job to the queue and, with ``wait``, wait for it; gives the exit code.
+
+    ``fetch`` says where outputs of the job go, by their names."""
+    with context.ledger_connection() as (_, connection):
+        accepted = submit(
+            connection,
+            ProcrastinateEngine(context.database(settings)),
+            LocalFiles(settings.files_folder),
+            settings,
+            check,
+            request,
+            given,
+            project=context.project_name(connection, settings, project),
+        )
+        if not as_json:
+            for file, (name, number) in accepted.versions.items():
+                console().say(f"{file}: {name}, version {number}")
+            console().say(f"job {accepted.job_id}")
+        if not wait:
+            if as_json:
+                print_json({"job_id": accepted.job_id})
+            return 0
+        job = waiting.wait_for(connection, accepted.job_id)
+    if as_json:
+        print_json(job)
+    code = waiting.report(job, quiet=as_json)
+    if job["state"] == "finished":
+        files = LocalFiles(settings.files_folder)
+        made = {each["name"]: each["sha256"] for each in job["outputs"]}
+        for name, path in fetch.items():
+            shutil.copyfile(files.fetch(job["project"], made[name]), path)
+            if not as_json:
+                console().say(f"report written to {path}")
+    return code
+
+
+def streams(pairs: Sequence[str]) -> dict[Path, str]:
+    """--model NAME=FILE, repeated. Raises RequestInvalid."""
+    found = {}
+    for pair in pairs:
+        name, sign, file = pair.partition("=")
+        if not sign or not name.strip() or not file:
+            raise RequestInvalid(f"--model {pair}: write NAME=FILE")
+        found[Path(file).resolve()] = name.strip()
+    return found
+
+
+def short_names(paths: Mapping[str, Path]) -> dict[str, str]:
+    """What the ledger calls files: their names, with as many folders as tell them apart."""
+    resolved = {name: path.resolve() for name, path in paths.items()}
+    for depth in range(1, 50):
+        short = {name: "/".join(path.parts[-depth:]) for name, path in resolved.items()}
+        if len(set(short.values())) == len(set(resolved.values())):
+            break
+    return short
