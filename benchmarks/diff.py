@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,9 +29,10 @@ ALL = "attributes geometry type property container aggregate classification"
 OURS = """
 import sys
 from pathlib import Path
-from ifcbase.diff.run import run
+from ifcbase.diff.run import run_unsigned
 old, new, folder = sys.argv[1:]
-run({"old_file": "old.ifc", "new_file": "new.ifc"}, {"old.ifc": old, "new.ifc": new}, Path(folder))
+files = {"old.ifc": old, "new.ifc": new}
+run_unsigned({"old_file": "old.ifc", "new_file": "new.ifc"}, files, Path(folder))
 """
 STOCK = f"""
 import sys
@@ -122,24 +122,24 @@ def run(code: str, job: Job, environment: dict[str, str]) -> Run:
     return Run(wall, usage.ru_utime + usage.ru_stime, set(document["changed"]))
 
 
-def table(found: Sequence[tuple[Job, list[Run], list[Run]]]) -> str:
-    """A table in Markdown."""
-    lines = [
-        "| job | ifcdiff: s, CPU s | ifcbase: s, CPU s | faster (wall, CPU) | moved elements found |",
-        "|---|---|---|---|---|",
-    ]
-    for job, stock, ours in found:
-        wall, cpu = (
-            [statistics.median(getattr(r, key) for r in runs) for runs in (stock, ours)]
-            for key in ("wall", "cpu")
-        )
-        hits = [len(job.moved & runs[0].changed) for runs in (stock, ours)]
-        seen = f"{hits[0]} and {hits[1]} of {len(job.moved)}" if job.moved else "unknown"
-        lines.append(
-            f"| {job.name} | {wall[0]:.2f}, {cpu[0]:.2f} | {wall[1]:.2f}, {cpu[1]:.2f} | "
-            f"{wall[0] / wall[1]:.1f}x, {cpu[0] / cpu[1]:.1f}x | {seen} |"
-        )
-    return "\n".join(lines)
+HEAD = (
+    "| job | ifcdiff: s, CPU s | ifcbase: s, CPU s | faster (wall, CPU) | moved elements found |\n"
+    "|---|---|---|---|---|\n"
+)
+
+
+def line(job: Job, stock: list[Run], ours: list[Run]) -> str:
+    """A line of a table in Markdown."""
+    wall, cpu = (
+        [statistics.median(getattr(r, key) for r in runs) for runs in (stock, ours)]
+        for key in ("wall", "cpu")
+    )
+    hits = [len(job.moved & runs[0].changed) for runs in (stock, ours)]
+    seen = f"{hits[0]} and {hits[1]} of {len(job.moved)}" if job.moved else "unknown"
+    return (
+        f"| {job.name} | {wall[0]:.2f}, {cpu[0]:.2f} | {wall[1]:.2f}, {cpu[1]:.2f} | "
+        f"{wall[0] / wall[1]:.1f}x, {cpu[0] / cpu[1]:.1f}x | {seen} |\n"
+    )
 
 
 def main() -> None:
@@ -154,17 +154,16 @@ def main() -> None:
         if asked.stock
         else dict(os.environ)
     )
+    load = ", ".join(f"{v:.1f}" for v in os.getloadavg())
+    sys.stdout.write(f"{os.cpu_count()} cores, load {load}; median of {asked.runs}\n\n{HEAD}")
     with tempfile.TemporaryDirectory() as folder:
-        found: list[tuple[Job, list[Run], list[Run]]] = []
         for job in jobs(asked.models, Path(folder)):
             runs: tuple[list[Run], list[Run]] = ([], [])
             for _ in range(asked.runs):
                 runs[0].append(run(STOCK, job, stock))
                 runs[1].append(run(OURS, job, ours))
-            found.append((job, *runs))
-    load = ", ".join(f"{v:.1f}" for v in os.getloadavg())
-    sys.stdout.write(f"{os.cpu_count()} cores, load {load}; median of {asked.runs}\n\n")
-    sys.stdout.write(table(found) + "\n")
+            sys.stdout.write(line(job, *runs))
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":

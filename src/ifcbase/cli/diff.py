@@ -28,7 +28,6 @@ from ifcbase.errors import RequestInvalid
 from ifcbase.files.local import LocalFiles
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
-from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
 from ifcbase.jobs.submit import Given, submit
 from ifcbase.settings import Settings, get_settings
@@ -174,7 +173,7 @@ def _run(
         )
         with sandbox, progress_line() as line:
             job = SandboxJob(
-                run=check_named("diff").run,
+                run="ifcbase.diff.run:run_unsigned",
                 request=request.model_dump(mode="json"),
                 inputs={name: path.absolute() for name, path in paths.items()},
                 folder=folder,

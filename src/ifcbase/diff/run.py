@@ -25,10 +25,12 @@ def run(
     progress: Progress = silent,
     *,
     mesh_cache: str | None = None,
+    signed: bool = True,
 ) -> None:
     """Compare and leave in ``folder`` output.json (ifcdiff's shape) and the hand-over files.
 
-    ``inputs`` maps each file name of the request to a path. Raises what parsing and comparing do.
+    ``inputs`` maps each file name of the request to a path. ``signed``: with the signatures that the
+    ledger keeps of elements. Raises what parsing and comparing do.
     """
     parsed = parse_request(dict(request))
     stage = folder / STAGE
@@ -36,10 +38,20 @@ def run(
     report = compare(
         parsed,
         {name: Path(path) for name, path in inputs.items()},
-        signed=True,
+        signed=signed,
         mesh_cache=MeshCache(Path(mesh_cache), 0) if mesh_cache else None,
         stage=stage,
         progress=progress,
     )
     write(report, folder / OUTPUT)
     handover.write(report, folder)
+
+
+def run_unsigned(
+    request: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    folder: Path,
+    progress: Progress = silent,
+) -> None:
+    """The same for a report that nobody records: signatures are made only if matching needs them."""
+    run(request, inputs, folder, progress, signed=False)

@@ -202,10 +202,7 @@ def test_what_changes_again_is_open_again(desk: Desk) -> None:
     finding = desk.world.value(
         "select id from diff.findings where project_id = %s", desk.world.project
     )
-    desk.world.sql(
-        "insert into core.decisions (project_id, finding_id, action) values (%s, %s, 'approved')",
-        desk.world.project, finding,
-    )  # fmt: skip
+    desk.world.sql("select public.decide(array[%s]::bigint[], 'approved')", finding)
     review = "select review, review_reason from diff.current_findings where finding_id = %s"
     assert desk.world.sql(review, finding) == [("approved", None)]
     desk.diff(b, c)

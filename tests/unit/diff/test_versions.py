@@ -10,7 +10,6 @@ import pytest
 
 from ifcbase import samples
 from ifcbase.diff.report import DiffReport, Verdict
-from ifcbase.samples import Schema, Unit
 from tests.ifc_builder import IfcBuilder
 from tests.unit.diff import house as building
 from tests.unit.diff.house import compared, guid, house, rows
@@ -52,14 +51,9 @@ def test_edits_are_found_across_schemas_and_units(tmp_path: Path, unit: str) -> 
     assert rows(compared(old, made.write(tmp_path / "new.ifc"))) == expected
 
 
-@pytest.mark.parametrize(
-    ("schema", "unit"), [("IFC2X3", "m"), ("IFC4X3", "mm")]
-)  # fmt: skip
-def test_the_sample_building_says_the_same_in_every_schema(
-    tmp_path: Path, schema: Schema, unit: Unit
-) -> None:
+def test_the_sample_building_says_the_same_in_another_schema_and_unit(tmp_path: Path) -> None:
     old = samples.build(tmp_path / "a", storeys=1, bays=(1, 1))
-    new = samples.build(tmp_path / "b", storeys=1, bays=(1, 1), schema=schema, unit=unit)
+    new = samples.build(tmp_path / "b", storeys=1, bays=(1, 1), schema="IFC2X3", unit="mm")
     for model, path in old.files.items():
         report = compared(path, new.files[model])
         assert rows(report) == set(), model
@@ -69,8 +63,8 @@ def test_the_sample_building_says_the_same_in_every_schema(
 def test_the_edits_of_the_sample_building_are_the_report(tmp_path: Path) -> None:
     facets = {"renamed": "attributes", "moved": "placement", "property": "property",
               "reclassified": "class", "added": "added", "deleted": "deleted"}  # fmt: skip
-    old = samples.build(tmp_path / "a")
-    new = samples.build(tmp_path / "b", revision="B")
+    old = samples.build(tmp_path / "a", bays=(1, 2))
+    new = samples.build(tmp_path / "b", bays=(1, 2), revision="B")
     for model, path in old.files.items():
         report = compared(path, new.files[model])
         edits = [c for c in new.changes if c.model == model]
@@ -92,8 +86,8 @@ def test_the_edits_of_the_sample_building_are_the_report(tmp_path: Path) -> None
 
 
 def test_ids_issued_anew_are_told_and_are_no_changes(tmp_path: Path) -> None:
-    old = samples.build(tmp_path / "a", storeys=1)
-    new = samples.build(tmp_path / "b", storeys=1, reissue_ids=True)
+    old = samples.build(tmp_path / "a", storeys=1, bays=(1, 1))
+    new = samples.build(tmp_path / "b", storeys=1, bays=(1, 1), reissue_ids=True)
     for model, path in old.files.items():
         report = compared(path, new.files[model])
         assert nothing(report)
