@@ -10,9 +10,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-import collada
+import collada  # type: ignore[import-untyped]
 import numpy as np
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 import trimesh
 
