@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ifcbase.cli.conversion_results import conversion_tables
 from ifcbase.cli.ids_results import ids_tables
 from ifcbase.cli.output import Output, console, counted, percent, table, verdict_text
 from ifcbase.errors import RequestInvalid
 from ifcbase.jobs.engine import Connection
-from ifcbase.ledger import ids, results
+from ifcbase.ledger import conversions, ids, results
 
 #: What the count of a result counts.
 _THINGS = {"tester": "failed specification", "diff": "change"}
@@ -67,4 +68,4 @@ _DETAILS: dict[
         Callable[[Connection, int, int | None], dict[str, Any]],
         Callable[[Output, dict[str, Any]], None],
     ],
-] = {"tester": (ids.read, ids_tables)}
+] = {"tester": (ids.read, ids_tables), "conversion": (conversions.read, conversion_tables)}
