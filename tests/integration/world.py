@@ -13,7 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from ifcbase.ifc.inventory import Element, Inventory
-from ifcbase.ledger.interface import Attempt, Columns
+from ifcbase.ledger.interface import Attempt, Columns, Writer
 from ifcbase.ledger.postgres import PostgresLedger
 
 Connection = psycopg.Connection[tuple[Any, ...]]
@@ -161,6 +161,14 @@ def footer(count: int, **more: Any) -> dict[str, Any]:
         "engine": {"kernel": "test", "measure_version": "1"},
         **more,
     }
+
+
+def finish_empty(writer: Writer, outcome: Mapping[str, Any]) -> None:
+    """End a job on A.ifc with a result that looked at nothing and found nothing."""
+    result = writer.open_result(header("nothing"))
+    writer.append_rows(result, "coverage", [coverage(0, "a", "A.ifc", 0)])
+    writer.finish_result(result, footer(0))
+    writer.finish_job(outcome, {})
 
 
 def coverage(

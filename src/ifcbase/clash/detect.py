@@ -146,7 +146,7 @@ def _run_set(
     if len(in_a) and len(in_b):
         contacts = engine.find(clash_set, in_a, in_b)
         report.touching = contacts.touching
-        report.clashes, report.related_left_out = to_clashes(
+        report.clashes, report.related = to_clashes(
             contacts,
             in_a,
             in_b,

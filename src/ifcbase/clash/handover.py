@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import ValidationError
 
 from ifcbase.clash.report import (
@@ -20,6 +21,7 @@ from ifcbase.clash.report import (
     Kind,
     LeftOut,
     Measured,
+    PairList,
     SetReport,
     SideFile,
 )
@@ -31,7 +33,7 @@ from ifcbase.ifc.inventory import Inventory
 from ifcbase.ifc.signatures import MEASURES
 from ifcbase.ifc.text import is_clean
 
-FORMAT = 1
+FORMAT = 2
 WORDS = "report.json"
 ARRAYS = "report.npz"
 
@@ -55,6 +57,10 @@ _COLUMNS: dict[str, tuple[type, int]] = {
     "p2": (np.float64, 3),
     "group": (np.int32, 1),
 }
+#: Columns of PairList.
+_PAIRS = ("a_file", "a", "b_file", "b")
+#: More is no reason, but a text.
+_LONGEST_REASON = 200
 
 
 def write(report: ClashReport, folder: Path) -> None:
@@ -68,6 +74,9 @@ def write(report: ClashReport, folder: Path) -> None:
     for number, each in enumerate(report.sets):
         for name in _COLUMNS:
             arrays[f"{number}.{name}"] = getattr(each.clashes, name)
+        for why, pairs in (("related", each.related), ("undecided", each.undecided)):
+            for name in _PAIRS:
+                arrays[f"{number}.{why}.{name}"] = getattr(pairs, name)
         sides = {}
         for letter, side in (("a", each.a), ("b", each.b)):
             sides[letter] = [source.file for source in side]
@@ -81,9 +90,9 @@ def write(report: ClashReport, folder: Path) -> None:
             {
                 "definition": each.definition.model_dump(mode="json"),
                 "sides": sides,
-                "related_left_out": each.related_left_out,
                 "touching": each.touching,
                 "warnings": each.warnings,
+                "incomplete": each.incomplete,
             }
         )
     words = {
@@ -202,14 +211,20 @@ def _set(document: Any, number: int, files: list[FileReport], arrays: Arrays) ->
     b = _side(_list(sides, "b"), definition.b, f"{number}.b", files, arrays)
     warnings = _list(document, "warnings")
     _check(all(isinstance(w, str) and is_clean(w) for w in warnings), "warnings")
+    incomplete = document.get("incomplete")
+    short = isinstance(incomplete, str) and 0 < len(incomplete) <= _LONGEST_REASON
+    _check(incomplete is None or (short and is_clean(incomplete)), "why it is incomplete")
+    clashes = _clashes(number, a, b or a, files, arrays)
     return SetReport(
         definition=definition,
         a=a,
         b=b,
-        clashes=_clashes(number, a, b or a, files, arrays),
-        related_left_out=_count(document, "related_left_out"),
+        clashes=clashes,
+        related=_pair_list("related", number, a, b or a, clashes, files, arrays),
+        undecided=_pair_list("undecided", number, a, b or a, clashes, files, arrays),
         touching=_count(document, "touching"),
         warnings=warnings,
+        incomplete=incomplete,
     )
 
 
@@ -255,13 +270,45 @@ def _clashes(
     _check(len({len(column) for column in columns.values()}) == 1, "columns of different lengths")
     if not len(clashes):
         return clashes
+    _pairs(clashes, a, b, files)
+    _check(bool(np.isin(clashes.kind, list(Kind)).all()), "an unknown kind")
+    _check(bool(np.isin(clashes.measured, list(Measured)).all()), "an unknown measure")
+    finite = np.isfinite(clashes.distance) & (clashes.distance >= 0)
+    _check(bool(finite.all()), "a distance")
+    for points in (clashes.p1, clashes.p2):
+        _check(bool(np.all(np.abs(points) <= _FARTHEST)), "a point")  # false for NaN, too
+    _check(bool(clashes.group.min() >= -1), "a group")
+    return clashes
+
+
+def _pair_list(
+    why: str,
+    number: int,
+    a: list[SideFile],
+    b: list[SideFile],
+    clashes: Clashes,
+    files: list[FileReport],
+    arrays: Arrays,
+) -> PairList:
+    columns = {name: arrays.take(f"{number}.{why}.{name}", np.int32) for name in _PAIRS}
+    found = PairList(**columns)
+    _check(len({len(column) for column in columns.values()}) == 1, "columns of different lengths")
+    if len(found):
+        left_out = _pairs(found, a, b, files)
+        reported = _pairs(clashes, a, b, files) if len(clashes) else left_out[:0]
+        both = np.concatenate([left_out, reported])
+        _check(len(np.unique(both, axis=0)) == len(both), "a pair reported and left out")
+    return found
+
+
+def _pairs(
+    found: Clashes | PairList, a: list[SideFile], b: list[SideFile], files: list[FileReport]
+) -> npt.NDArray[np.int64]:
+    """The two elements of each row (not none) as numbers over all files, smaller first; checked."""
     sizes = np.array([len(f.inventory) for f in files], np.int64)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
     keys = []
-    for file, element, side in (
-        (clashes.a_file, clashes.a, a),
-        (clashes.b_file, clashes.b, b),
-    ):
+    for file, element, side in ((found.a_file, found.a, a), (found.b_file, found.b, b)):
         _check(bool(file.min() >= 0 and file.max() < len(files)), "a clash's file")
         _check(bool(element.min() >= 0 and np.all(element < sizes[file])), "a clash's element")
         tested = np.zeros(int(offsets[-1]), np.bool_)
@@ -273,11 +320,4 @@ def _clashes(
     _check(bool(np.all(keys[0] != keys[1])), "an element clashes with itself")
     pairs = np.stack([np.minimum(*keys), np.maximum(*keys)], axis=1)
     _check(len(np.unique(pairs, axis=0)) == len(pairs), "a pair twice")
-    _check(bool(np.isin(clashes.kind, list(Kind)).all()), "an unknown kind")
-    _check(bool(np.isin(clashes.measured, list(Measured)).all()), "an unknown measure")
-    finite = np.isfinite(clashes.distance) & (clashes.distance >= 0)
-    _check(bool(finite.all()), "a distance")
-    for points in (clashes.p1, clashes.p2):
-        _check(bool(np.all(np.abs(points) <= _FARTHEST)), "a point")  # false for NaN, too
-    _check(bool(clashes.group.min() >= -1), "a group")
-    return clashes
+    return pairs

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.clash.engine import Contacts, Members
-from ifcbase.clash.report import Clashes, Kind, Measured
+from ifcbase.clash.report import Clashes, Kind, Measured, PairList
 from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.relations import Relations
 
@@ -23,8 +23,8 @@ def to_clashes(
     sizes: Sequence[int],
     relations: Sequence[Relations],
     include_related: bool,
-) -> tuple[Clashes, int]:
-    """The clashes, sorted by (a_file, a, b_file, b), and how many related pairs were left out.
+) -> tuple[Clashes, PairList]:
+    """The clashes, sorted by (a_file, a, b_file, b), and the related pairs that were left out.
 
     ``sizes`` are the models' element counts. An element against itself is dropped; a pair that
     fits both ways round is reported once, the earlier element as a. Of several contacts of a pair
@@ -61,9 +61,11 @@ def to_clashes(
         group=np.full(len(keep), -1, np.int32),
     )
     if include_related:
-        return clashes, 0
+        return clashes, PairList.empty()
     related = _related(clashes, relations)
-    return take(clashes, np.flatnonzero(~related)), int(related.sum())
+    left = take(clashes, np.flatnonzero(related))
+    kept = take(clashes, np.flatnonzero(~related))
+    return kept, PairList(left.a_file, left.a, left.b_file, left.b)
 
 
 def take(clashes: Clashes, rows: npt.NDArray[np.intp]) -> Clashes:

@@ -107,6 +107,7 @@ def _record_set(
     writer.append_rows(result, "coverage", _coverage(report, sides))
     writer.append_rows(result, "elements", _elements(report, refs))
     writer.append_rows(result, "left_out", _left_out(sides, refs))
+    writer.append_rows(result, "pairs_left_out", _pairs_left_out(each, refs))
     writer.append_sightings(result, sightings)
     return writer.finish_result(
         result,
@@ -115,8 +116,10 @@ def _record_set(
             "verdict": each.verdict(min_coverage),
             "coverage": each.coverage,
             "related_left_out": each.related_left_out,
+            "undecided": len(each.undecided),
             "touching": each.touching,
             "warnings": each.warnings,
+            "incomplete": each.incomplete,
             "engine": report.engine,
             "output_sha256": output_sha256,
         },
@@ -190,12 +193,28 @@ def _left_out(sides: Sides, refs: Refs) -> list[dict[str, Any]]:
     ]
 
 
+def _pairs_left_out(each: SetReport, refs: Refs) -> list[dict[str, Any]]:
+    """All of them, not only those the chain knows: a late result may bring the others in."""
+    rows = []
+    for reason, pairs in (("related", each.related), ("undecided", each.undecided)):
+        ones = _numbers(pairs.a_file, pairs.a, refs).tolist()
+        others = _numbers(pairs.b_file, pairs.b, refs).tolist()
+        rows += [
+            {"a": one, "b": other, "reason": reason}
+            for one, other in zip(ones, others, strict=True)
+        ]
+    return rows
+
+
 def _sightings(each: SetReport, sides: Sides) -> tuple[Refs, Columns]:
     """Number the elements a result names, and put its contacts into the columns of its rows."""
     clashes = each.clashes
     keys = {(int(f), int(i)) for f, i in zip(clashes.a_file, clashes.a, strict=True)}
     keys |= {(int(f), int(i)) for f, i in zip(clashes.b_file, clashes.b, strict=True)}
     keys |= {(side.file, index) for _, side in sides for index in side.left_out}
+    for pairs in (each.related, each.undecided):
+        keys |= set(zip(pairs.a_file.tolist(), pairs.a.tolist(), strict=True))
+        keys |= set(zip(pairs.b_file.tolist(), pairs.b.tolist(), strict=True))
     refs: Refs = {key: ref for ref, key in enumerate(sorted(keys))}
 
     # A self clash has only positions of side a.

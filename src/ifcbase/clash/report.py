@@ -44,6 +44,10 @@ class Measured(IntEnum):
     BOUND = 3  # an upper bound of the depth
 
 
+#: ``SetReport.incomplete`` of a list that was cut at its greatest length.
+LIST_CUT = "list cut"
+
+
 class LeftOut(StrEnum):
     """Why a selected element was not tested."""
 
@@ -94,6 +98,27 @@ class Clashes:
 
 
 @dataclass(slots=True)
+class PairList:
+    """n pairs that were met and not reported; sides as in ``Clashes``.
+
+    Who leaves pairs out before they are looked at names every such pair there could have been.
+    """
+
+    a_file: IntArray
+    a: IntArray
+    b_file: IntArray
+    b: IntArray
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    @classmethod
+    def empty(cls) -> PairList:
+        i = np.zeros(0, np.int32)
+        return cls(i, i, i, i)
+
+
+@dataclass(slots=True)
 class SideFile:
     """What one side of a set selected in one file, and what of it could be tested."""
 
@@ -121,9 +146,17 @@ class SetReport:
     a: list[SideFile]
     b: list[SideFile]  # empty: side a against itself
     clashes: Clashes
-    related_left_out: int = 0  # pairs of hosts with their fillings, or parts of one assembly
+    related: PairList = field(default_factory=PairList.empty)  # left out: they belong together
+    undecided: PairList = field(default_factory=PairList.empty)  # nobody could judge them
     touching: int = 0  # pairs in contact within the band, reported or not
     warnings: list[str] = field(default_factory=list)
+    #: Why the list of clashes is not whole (LIST_CUT, or the words of who cut the run short).
+    incomplete: str | None = None
+
+    @property
+    def related_left_out(self) -> int:
+        """Pairs of hosts with their fillings, or parts of one assembly, that were left out."""
+        return len(self.related)
 
     @property
     def coverage(self) -> float:
@@ -150,7 +183,7 @@ class SetReport:
         """Found clashes win over inconclusive; nothing tested is never clean."""
         if len(self.clashes):
             return Verdict.FOUND
-        if self.empty_sides or self.coverage < min_coverage:
+        if self.incomplete or self.undecided or self.empty_sides or self.coverage < min_coverage:
             return Verdict.INCONCLUSIVE
         if any(len(s.selected) == 0 for s in self.a + self.b):
             return Verdict.INCONCLUSIVE

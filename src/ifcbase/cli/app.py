@@ -29,6 +29,7 @@ from ifcbase.cli import (
     plan,
     projects,
     results,
+    rules,
     sets,
     trend,
     up,
@@ -67,6 +68,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(results.app, name="results")
 app.add_typer(sets.app, name="sets")
 app.add_typer(pairs.app, name="pairs")
+app.add_typer(rules.app, name="rules")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(links.app, name="links")
 app.add_typer(db.app, name="db")

@@ -11,11 +11,20 @@ from ifcbase.cli import context
 from ifcbase.cli.output import JsonOption, console, counted, print_json
 from ifcbase.cli.pairs import pairs_table
 from ifcbase.errors import RequestInvalid
-from ifcbase.ledger import chains
+from ifcbase.ledger import chains, rules
 
 
 def decide(
-    pairs: Annotated[list[int], typer.Argument(metavar="PAIR...", help="Numbers of pairs.")],
+    pairs: Annotated[
+        list[int] | None, typer.Argument(metavar="[PAIR]...", help="Numbers of pairs.")
+    ] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(help="All pairs of a group, as `ifcbase pairs groups` names it; with --set."),
+    ] = None,
+    clash_set: Annotated[
+        str | None, typer.Option("--set", help="The clash set of the group.")
+    ] = None,
     approve: Annotated[bool, typer.Option("--approve", help="Accept it as it is now.")] = False,
     ignore: Annotated[
         str | None,
@@ -33,6 +42,10 @@ def decide(
     as_json: JsonOption = False,
 ) -> None:
     """Approve, ignore, review or reopen pairs; assign them; say something about them."""
+    if bool(pairs) == (group is not None):
+        raise RequestInvalid("name pairs by their numbers, or a group with --group and --set")
+    if (group is None) != (clash_set is None):
+        raise RequestInvalid("--group and --set belong together")
     asked = {"approved": approve, "ignored": ignore is not None, "reviewed": review, "open": open_}
     actions = [action for action, wanted in asked.items() if wanted]
     if len(actions) > 1:
@@ -46,17 +59,27 @@ def decide(
             raise RequestInvalid(f"{due!r} is no date", hint="Write 2026-12-24.") from error
     with context.ledger_connection() as (settings, connection):
         name = context.project_name(connection, settings, project)
+        said: list[tuple[str, dict[str, str | None]]] = [
+            (action, {"reason": ignore, "comment": comment}) for action in actions
+        ]
+        if assign:
+            said.append(("assigned", {"assigned_to": assign}))
+        if due:
+            said.append(("due", {"due": due}))
+        if comment and not actions:
+            said.append(("comment", {"comment": comment}))
         with connection.transaction():
-            for action in actions:
-                chains.decide(connection, name, pairs, action, reason=ignore, comment=comment)
-            if assign:
-                chains.decide(connection, name, pairs, "assigned", assigned_to=assign)
-            if due:
-                chains.decide(connection, name, pairs, "due", due=due)
-            if comment and not actions:
-                chains.decide(connection, name, pairs, "comment", comment=comment)
-        now = [chains.show_pair(connection, name, pair) for pair in pairs]
+            if group is not None and clash_set is not None:
+                chain = chains.set_named(connection, name, clash_set)["id"]
+                chosen = rules.pairs_of_group(connection, chain, group)
+                for action, words in said:
+                    rules.decide_group(connection, chain, group, action, **words)
+            else:
+                chosen = pairs or []
+                for action, words in said:
+                    chains.decide(connection, name, chosen, action, **words)
+        now = [chains.show_pair(connection, name, pair) for pair in chosen]
     if as_json:
         print_json(now)
         return
-    console().print(pairs_table(f"Decided about {counted(len(pairs), 'pair')}", now))
+    console().print(pairs_table(f"Decided about {counted(len(chosen), 'pair')}", now))

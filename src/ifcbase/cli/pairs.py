@@ -8,7 +8,7 @@ import typer
 
 from ifcbase.cli import context
 from ifcbase.cli.output import JsonOption, console, millimetres, print_json, shortened, table, when
-from ifcbase.ledger import chains
+from ifcbase.ledger import chains, rules
 
 app = typer.Typer(help="Pairs: list, show.", no_args_is_help=True)
 
@@ -21,6 +21,9 @@ def list_(
         typer.Option(help="new, persisting, reopened, resolved, removed or untested."),
     ] = None,
     review: Annotated[str | None, typer.Option(help="open, reviewed, approved or ignored.")] = None,
+    remeasured: Annotated[
+        bool, typer.Option("--remeasured", help="Only approved ones measured in another way since.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most, of each set.")] = 50,
     project: Annotated[str | None, typer.Option(help="Project.")] = None,
     as_json: JsonOption = False,
@@ -37,14 +40,19 @@ def list_(
             pair
             for each in sets
             for pair in chains.list_pairs(
-                connection, each["id"], state=state, review=review, limit=limit
+                connection,
+                each["id"],
+                state=state,
+                review=review,
+                limit=limit,
+                remeasured=remeasured or None,
             )
         ]
     if as_json:
         print_json(found)
         return
     if not found:
-        console().say("no such pairs" if state or review else "no pairs yet")
+        console().say("no such pairs" if state or review or remeasured else "no pairs yet")
         return
     console().print(pairs_table("Pairs", found))
 
@@ -57,17 +65,61 @@ def pairs_table(title: str, pairs: list[dict[str, Any]]) -> Any:
             shortened(p["set"]),
             p["state"] + (f": {p['reason']}" if p["reason"] else ""),
             p["review"] + (f": {p['review_reason']}" if p["review_reason"] else "")
-            + (" (rule)" if p["by_rule"] else ""),
+            + (" (rule)" if p["by_rule"] else "") + _remeasured(p),
             p["kind"],
             "" if p["distance"] is None else millimetres(p["distance"]),
-            f"{p['one_class'] or ''} {p['one_global_id']}".strip(),
-            f"{p['other_class'] or ''} {p['other_global_id']}".strip(),
+            element_text(p, "one"),
+            element_text(p, "other"),
             p["assigned_to"],
         )
         for p in pairs
     ]  # fmt: skip
     columns = ["pair", "clash set", "state", "review", "kind", "distance", "one", "other", "owner"]
     return table(title, columns, rows, right=["pair", "distance"])
+
+
+def element_text(pair: dict[str, Any], side: str) -> str:
+    """What an element is for a reader: class and name, and the beginning of its GlobalId."""
+    words = [pair[f"{side}_class"], shortened(pair[f"{side}_name"] or "", 40)]
+    return " ".join([*filter(None, words), f"({pair[f'{side}_global_id'][:8]})"])
+
+
+def _remeasured(pair: dict[str, Any]) -> str:
+    """How much the depth of an approved pair differs, measured in another way."""
+    if not pair["remeasured"]:
+        return ""
+    return f" (remeasured: {pair['difference'] * 1000:+.1f} mm)"
+
+
+@app.command("groups")
+def groups(
+    clash_set: Annotated[str, typer.Option("--set", help="Of this clash set.")],
+    by: Annotated[
+        str,
+        typer.Option(help="near (smart groups of the last result), element, class, storey, model."),
+    ] = "element",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most.")] = 50,
+    project: Annotated[str | None, typer.Option(help="Project.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pairs that may have one cause, together; `ifcbase decide --group` decides about all."""
+    with context.ledger_connection() as (settings, connection):
+        name = context.project_name(connection, settings, project)
+        chain = chains.set_named(connection, name, clash_set)["id"]
+        found = rules.list_groups(connection, chain, by, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    if not found:
+        console().say("no such groups")
+        return
+    rows = [
+        (g["group_name"], shortened(g["label"] or ""), g["pairs"], g["open"], g["unseen"],
+         "" if g["deepest"] is None else millimetres(g["deepest"]))
+        for g in found
+    ]  # fmt: skip
+    columns = ["group", "what", "pairs", "open", "untested", "deepest"]
+    console().print(table("Groups", columns, rows, right=columns[2:]))
 
 
 @app.command("show")
@@ -98,7 +150,7 @@ def show(
     if found["decisions"]:
         rows = [
             (when(d["created_at"]), d["action"], d["reason"] or d["assigned_to"] or d["due"],
-             d["comment"], f"rule {d['rule']}" if d["rule"] else d["decided_by"])
+             d["comment"], d["group_name"], f"rule {d['rule']}" if d["rule"] else d["decided_by"])
             for d in found["decisions"]
         ]  # fmt: skip
-        out.print(table("Decisions", ["when", "what", "", "comment", "by"], rows))
+        out.print(table("Decisions", ["when", "what", "", "comment", "through group", "by"], rows))

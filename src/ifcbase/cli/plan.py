@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ifcbase.cli import context
+from ifcbase.cli import context, rules
 from ifcbase.cli.output import JsonOption, console, millimetres, print_json, table
 from ifcbase.errors import NotFound, RequestInvalid
 from ifcbase.ledger import chains
@@ -21,22 +21,20 @@ def plan(
     action: Annotated[
         str | None, typer.Option(help="A rule that decides: reviewed, approved or ignored.")
     ] = None,
-    reason: Annotated[str | None, typer.Option(help="Why it ignores.")] = None,
-    classes: Annotated[
-        str | None, typer.Option(help="Classes of the two, as IfcWall,IfcPipeSegment.")
-    ] = None,
-    kind: Annotated[str | None, typer.Option(help="Only this contact kind.")] = None,
-    min_depth: Annotated[float | None, typer.Option(help="Only from this depth on (m).")] = None,
-    max_depth: Annotated[float | None, typer.Option(help="Only up to this depth (m).")] = None,
+    reason: rules.ReasonOption = None,
+    comment: rules.CommentOption = None,
+    classes: rules.ClassesOption = None,
+    kind: rules.KindOption = None,
+    min_depth: rules.MinDepthOption = None,
+    max_depth: rules.MaxDepthOption = None,
+    group: rules.GroupOption = None,
     limit: Annotated[int, typer.Option(min=1, help="How many pairs to list.")] = 50,
     project: Annotated[str | None, typer.Option(help="Project.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Try a decision rule or a tolerance on the last result; nothing is changed."""
-    if (tolerance is None) == (action is None):
-        raise RequestInvalid("give --tolerance METRES, or --action and what it applies to")
-    if action is not None and action not in {"reviewed", "approved", "ignored"}:
-        raise RequestInvalid(f"a rule cannot decide {action!r}")
+    if tolerance is not None and action is not None:
+        raise RequestInvalid("give --tolerance METRES or --action, not both")
     with context.ledger_connection() as (settings, connection):
         found = chains.set_named(
             connection, context.project_name(connection, settings, project), clash_set
@@ -45,14 +43,14 @@ def plan(
             raise NotFound(f"{clash_set!r} has no result yet", hint="Run its check first.")
         if tolerance is not None:
             rows = chains.plan_tolerance(connection, found["result_id"], tolerance)
+        elif action is None:
+            raise RequestInvalid("give --tolerance METRES, or --action and what it applies to")
         else:
-            one, _, other = (classes or "").partition(",")
-            rule = {
-                "name": "plan", "action": action, "reason": reason,
-                "one_class": one or None, "other_class": other or None,
-                "kind": chains.kind_number(connection, kind) if kind else None,
-                "min_distance": min_depth, "max_distance": max_depth, "set_id": found["id"],
-            }  # fmt: skip
+            rule = rules.document(
+                connection, name="plan", action=action, set_id=found["id"], reason=reason,
+                comment=comment, classes=classes, kind=kind, min_depth=min_depth,
+                max_depth=max_depth, group=group,
+            )  # fmt: skip
             rows = chains.plan_rule(connection, found["result_id"], rule)
     if as_json:
         print_json({"result": found["result_id"], "pairs": rows})

@@ -51,12 +51,20 @@ def list_pairs(
     state: str | None = None,
     review: str | None = None,
     pairs: Sequence[int] | None = None,
+    remeasured: bool | None = None,
     limit: int | None = None,
 ) -> list[Row]:
     """Pairs with detection state, review state and their last contact, deepest first."""
     chosen = None if pairs is None else list(pairs)
     return _rows(
-        connection, "pairs", set=set_id, state=state, review=review, pairs=chosen, limit=limit
+        connection,
+        "pairs",
+        set=set_id,
+        state=state,
+        review=review,
+        pairs=chosen,
+        remeasured=remeasured,
+        limit=limit,
     )
 
 
@@ -122,10 +130,12 @@ def decide(
     assigned_to: str | None = None,
     due: str | None = None,
 ) -> None:
-    """Append one decision about each pair. Raises NotFound, RequestInvalid, Conflict."""
+    """Append one decision about each pair, or finding of another check.
+
+    Raises NotFound, RequestInvalid, Conflict."""
     for pair in pairs:
         if abs(pair) > MAX_NUMBER or not _rows(
-            connection, "set_of_pair", pair=pair, project=project
+            connection, "finding", finding=pair, project=project
         ):
             raise NotFound(f"there is no pair {pair} in project {project!r}")
     _rows(

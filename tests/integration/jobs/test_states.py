@@ -12,7 +12,7 @@ from ifcbase.jobs.submit import cancel_job, full_id, list_jobs, show_job
 from ifcbase.ledger.connect import translated
 from ifcbase.ledger.interface import Attempt
 from ifcbase.ledger.postgres import PostgresLedger
-from tests.integration.world import Job, World, header, start
+from tests.integration.world import Job, World, finish_empty, header, start
 
 UNKNOWN = "b6f1d6a0-3f6c-4b9e-9d35-6c1f1c1f1c1f"
 Step = Callable[[World, PostgresLedger, Job], Attempt | None]
@@ -40,7 +40,7 @@ def running(world: World, store: PostgresLedger, job: Job) -> Attempt:
 
 def finished(world: World, store: PostgresLedger, job: Job) -> None:
     with store.writing(start(store, job).token) as writer:
-        writer.finish_job({"clash_count": 0}, {})
+        finish_empty(writer, {"clash_count": 0})
 
 
 def failed(world: World, store: PostgresLedger, job: Job) -> None:
@@ -133,7 +133,7 @@ def test_a_result_that_is_stored_wins_over_a_late_cancel(
     attempt = start(store, job)
     cancel_job(busy.connection, job.id)
     with store.writing(attempt.token) as writer:
-        writer.finish_job({"db_id": 1}, {})
+        finish_empty(writer, {"db_id": 1})
     assert busy.state(job) == "finished"
 
 

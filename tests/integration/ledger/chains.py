@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from ifcbase.ifc.inventory import Inventory
+from ifcbase.ifc.signatures import MEASURES, Signatures
 from ifcbase.ledger.interface import Attempt, Columns, Writer
 from ifcbase.ledger.postgres import PostgresLedger
 from tests.integration.world import Job, World, element, inventory, sha, start
@@ -16,7 +18,8 @@ from tests.integration.world import Job, World, element, inventory, sha, start
 #: An element: (model, GlobalId). A pair: the one on side a, the one on side b.
 Thing = tuple[str, str]
 Pair = tuple[Thing, Thing]
-KINDS = {"protrusion": 1, "pierce": 2, "collision": 3, "clearance": 4, "contained": 5}
+KINDS = {"protrusion": 1, "pierce": 2, "collision": 3, "clearance": 4, "contained": 5,
+         "touching": 7}  # fmt: skip
 
 
 def thing(text: str) -> Thing:
@@ -25,10 +28,28 @@ def thing(text: str) -> Thing:
     return model, name
 
 
+def key(name: str) -> tuple[str, int]:
+    """ "w1#1" is the second element with the GlobalId w1."""
+    global_id, _, n = name.partition("#")
+    return global_id, int(n or 0)
+
+
 def pair(text: str) -> Pair:
     """ "arc/w1 mep/p1"."""
     a, b = text.split()
     return thing(a), thing(b)
+
+
+def shapeless(found: Inventory) -> Signatures:
+    """Signatures of elements that differ by their names alone, and have no shape."""
+    size = len(found)
+    columns: dict[str, np.ndarray[Any, Any]] = {
+        name: np.full(
+            (size, width) if width > 1 else size, 0 if dtype is np.int64 else np.nan, dtype
+        )
+        for name, (dtype, width) in MEASURES.items()
+    }
+    return Signatures.of(found, columns)
 
 
 @dataclass(frozen=True)
@@ -38,6 +59,7 @@ class Clash:
     pair: Pair
     depth: float = 0.02
     kind: str = "collision"
+    group: int = -1
 
 
 @dataclass(frozen=True)
@@ -49,7 +71,10 @@ class Spec:
     b: tuple[str, ...] = ("mep",)
     chosen_a: frozenset[Thing] | None = None
     chosen_b: frozenset[Thing] | None = None
+    #: The text of the selector (of its own for what it selects, if it is None).
+    selector: str | None = None
     failed: frozenset[Thing] = frozenset()
+    why_failed: str = "no geometry"
     mode: str = "intersection"
     tolerance: float = 0.01
     include_related: bool = False
@@ -57,6 +82,11 @@ class Spec:
     measure: str = "1"
     mesher: str = "one"
     incomplete: str | None = None
+    #: Pairs that were met and left out because they belong together.
+    related: frozenset[Pair] = frozenset()
+    #: Pairs that could not be judged.
+    undecided: frozenset[Pair] = frozenset()
+    allow_touching: bool = False
 
     def definition(self) -> dict[str, Any]:
         """The definition as the ledger keeps it."""
@@ -65,7 +95,7 @@ class Spec:
             return found | {"tolerance": self.tolerance, "check_all": self.check_all}
         if self.mode == "clearance":
             return found | {"clearance": self.tolerance, "check_all": self.check_all}
-        return found | {"allow_touching": False}
+        return found | {"allow_touching": self.allow_touching}
 
 
 @dataclass(frozen=True)
@@ -89,12 +119,19 @@ class Chain:
     files: dict[str, str] = field(default_factory=dict)
     matched: dict[str, bool] = field(default_factory=dict)
     looks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    #: Of elements whose GlobalId repeats: what each is named, in the order of the file. The second
+    #: is called "w1#1".
+    repeated: dict[str, list[str]] = field(default_factory=dict)
     _revisions: int = 0
 
     def revise(self, model: str, elements: Iterable[str], *, matched: bool = True) -> None:
         """A new revision of a model with these elements."""
         self._revisions += 1
-        self.present[model] = frozenset(elements)
+        names = frozenset(elements)
+        for each, known in self.repeated.items():
+            if thing(each)[0] == model and thing(each)[1] in names:
+                names |= {f"{thing(each)[1]}#{n}" for n in range(1, len(known))}
+        self.present[model] = names
         self.files[model] = f"{self.prefix}{model} {self._revisions}"
         self.matched[self.files[model]] = matched
 
@@ -138,8 +175,17 @@ class Chain:
                 continue
             model = given.name.removesuffix(".ifc").removeprefix(self.prefix)
             names = sorted(accepted.contents[model])
-            rows = [element(name, **self.looks.get(f"{model}/{name}", {})) for name in names]
-            writer.inventory(given.model_version_id, inventory(rows))
+            rows = [
+                element(global_id, n=n, **self._looks(model, global_id, n))
+                for global_id, n in map(key, names)
+            ]
+            found = inventory(rows)
+            writer.inventory(given.model_version_id, found, shapeless(found))
+
+    def _looks(self, model: str, global_id: str, n: int) -> dict[str, Any]:
+        given = f"{model}/{global_id}"
+        named = {"name": self.repeated[given][n]} if given in self.repeated else {}
+        return named | self.looks.get(given, {})
 
     def _write(self, writer: Writer, accepted: Accepted, found: list[Clash], spec: Spec) -> int:
         definition = spec.definition()
@@ -163,14 +209,15 @@ class Chain:
             everything = {(model, name) for name in accepted.contents[model]}
             only = chosen[side]
             selected = everything if only is None else everything & only
-            selector = None if only is None else "only " + " ".join(sorted(n for _, n in selected))
+            told = spec.selector or "only " + " ".join(sorted(n for _, n in selected))
+            selector = None if only is None else told
             file = f"{self.prefix}{model}.ifc"
             if selector:
-                matched = [[name, 0] for _, name in sorted(selected)]
+                matched = [key(name) for _, name in sorted(selected)]
                 selections.append({"input": file, "selector": selector, "matched": matched})
             failed = sorted(selected & spec.failed)
             left_out += [
-                {"position": position, "element": refs[each], "reason": "no geometry"}
+                {"position": position, "element": refs[each], "reason": spec.why_failed}
                 for each in failed
             ]
             coverage.append(
@@ -178,23 +225,31 @@ class Chain:
                     "position": position, "side": side, "input": file,
                     "mode": "i" if selector else "a", "selector": selector,
                     "selected": len(selected), "tested": len(selected) - len(failed),
-                    "left_out": {"no geometry": len(failed)} if failed else {},
+                    "left_out": {spec.why_failed: len(failed)} if failed else {},
                 }
             )  # fmt: skip
         writer.append_rows(result, "selection", selections)
         writer.append_rows(result, "coverage", coverage)
         elements = [
-            {"ref": ref, "input": f"{self.prefix}{m}.ifc", "global_id": name, "n": 0}
+            {"ref": ref, "input": f"{self.prefix}{m}.ifc",
+             "global_id": key(name)[0], "n": key(name)[1]}
             for (m, name), ref in refs.items()
-        ]
+        ]  # fmt: skip
         writer.append_rows(result, "elements", elements)
         writer.append_rows(result, "left_out", left_out)
+        skipped = [
+            {"a": refs[a], "b": refs[b], "reason": reason}
+            for reason, pairs in (("related", spec.related), ("undecided", spec.undecided))
+            for a, b in sorted(pairs)
+        ]
+        writer.append_rows(result, "pairs_left_out", skipped)
         writer.append_sightings(result, _columns(found, refs, sides))
         return writer.finish_result(
             result,
             {
                 "clash_count": len(found), "verdict": "found" if found else "clean",
                 "coverage": 1.0, "warnings": [], "incomplete": spec.incomplete,
+                "related_left_out": len(spec.related), "undecided": len(spec.undecided),
                 "engine": {"measure_version": spec.measure, "mesher": spec.mesher},
             },
         )  # fmt: skip
@@ -208,12 +263,13 @@ class Chain:
 
     def element(self, name: str | Thing) -> int:
         """The id of an element."""
-        model, global_id = thing(name) if isinstance(name, str) else name
+        model, named = thing(name) if isinstance(name, str) else name
+        global_id, n = key(named)
         return int(
             self.world.value(
                 "select e.id from core.elements e join core.models m on m.id = e.model_id "
-                "where m.name = %s and e.global_id = %s",
-                self.prefix + model, global_id,
+                "where m.name = %s and e.global_id = %s and e.n = %s",
+                self.prefix + model, global_id, n,
             )
         )  # fmt: skip
 
@@ -275,5 +331,5 @@ def _columns(
         "measured": np.full(n, 2, np.uint8),
         "distance": np.array([c.depth for c in found], np.float64),
         **{f"p{i}{axis}": zeros for i in (1, 2) for axis in "xyz"},
-        "smart_group": np.full(n, -1, np.int32),
+        "smart_group": np.array([c.group for c in found], np.int32),
     }

@@ -9,6 +9,7 @@ from typing import Any, LiteralString
 
 from ifcbase.ledger.interface import Writer
 from ifcbase.ledger.postgres import PostgresLedger
+from tests.integration.ledger.ids_series import Rule, Series
 from tests.integration.world import (
     Job,
     World,
@@ -101,13 +102,14 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
     with store.writing(start(store, job).token) as writer:
         _describe(writer, job)
         result = _write_rows(writer, "A x B")
-        world.results[name] = writer.finish_result(result, footer(1))
+        world.results[name] = writer.finish_result(result, footer(1, related_left_out=1))
         writer.add_output("0" * 64, 1, "out.json")
         writer.finish_job({}, {})
     world.sql(
         "update core.attempts set started_by = %s where job_id = %s", _principal(name), job.id
     )
 
+    _fill_ids(world, store, name)
     unfinished = world.job({"A": f"{name} A2", "B": f"{name} B"})
     attempt = start(store, unfinished)
     with store.writing(attempt.token) as writer:
@@ -148,6 +150,16 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
     )  # fmt: skip
 
 
+def _fill_ids(world: Filled, store: PostgresLedger, name: str) -> None:
+    """A finished and an unfinished IDS result, with an element of each kind."""
+    series = Series(world, store, model=f"{name} rules")
+    series.revise(["wall-1", "wall-2", "type-1"])
+    applies = ("wall-1", "wall-2", "type-1")
+    rule = Rule(applies, {"Fire=F90": ["wall-1", "type-1"]}, unjudged={"Fire=F90": ["wall-2"]})
+    series.run(rule)
+    series.begin(rule)
+
+
 def _principal(name: str) -> str:
     return f"postgres/worker-{name}"
 
@@ -174,6 +186,7 @@ def _write_rows(writer: Writer, clash_set: str) -> int:
     ]
     writer.append_rows(result, "elements", refs)
     writer.append_rows(result, "left_out", [{"position": 0, "element": 2, "reason": "no geometry"}])
+    writer.append_rows(result, "pairs_left_out", [{"a": 1, "b": 5, "reason": "related"}])
     writer.append_sightings(result, sightings([(0, 4)]))
     return result
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ifcbase.ledger.interface import JobInput
+from ifcbase.ifc.inventory import Inventory
+from ifcbase.ledger.interface import Attempt, JobInput
 from ifcbase.ledger.postgres import PostgresLedger
 from ifcbase.tester.ids.usage import Usage
 from ifcbase.tester.record import series_names, write_result
@@ -91,6 +92,22 @@ class Series:
 
     def finish(self, waiting: Waiting, *rules: Rule) -> int:
         """Do an accepted job: inventory, then the result."""
+        attempt, report, held = self._prepare(waiting, rules)
+        with self.ledger.writing(attempt.token) as writer:
+            result = write_result(writer, report, held, "0" * 64, [])
+            writer.finish_job({}, {})
+        return result
+
+    def begin(self, *rules: Rule) -> Attempt:
+        """Accept a job and write all of its result but its end."""
+        attempt, report, held = self._prepare(self.accept(), rules)
+        with self.ledger.writing(attempt.token) as writer:
+            write_result(_Unending(writer), report, held, "0" * 64, [])
+        return attempt
+
+    def _prepare(
+        self, waiting: Waiting, rules: tuple[Rule, ...]
+    ) -> tuple[Attempt, TesterReport, Inventory]:
         attempt = start(self.ledger, waiting.job)
         known = sorted(each for each in waiting.elements if not each.startswith(OUTSIDE))
         held = inventory([element(each, name=each.upper()) for each in known])
@@ -103,11 +120,7 @@ class Series:
                 "update core.model_versions set matched_at = now() where id = %s and matched_at is null",
                 model.model_version_id,
             )
-        report = self._report(waiting, model, known, rules)
-        with self.ledger.writing(attempt.token) as writer:
-            result = write_result(writer, report, held, "0" * 64, [])
-            writer.finish_job({}, {})
-        return result
+        return attempt, self._report(waiting, model, known, rules), held
 
     def _report(
         self, waiting: Waiting, model: JobInput, known: list[str], rules: tuple[Rule, ...]
@@ -170,6 +183,19 @@ class Series:
                 )
                 for row in self.world.sql("select * from tester.verify_series(%s)", each)
             ]
+
+
+class _Unending:
+    """A writer that never finishes a result."""
+
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+    def finish_result(self, result: int, _: Mapping[str, Any]) -> int:
+        return result
 
 
 def _specification(rule: Rule, at: Mapping[str, int]) -> SpecificationReport:

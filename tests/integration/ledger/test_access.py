@@ -92,9 +92,13 @@ PROJECT_OF = {
     "clash.sightings": "select project_id from clash.results r where r.id = t.result_id",
     "conversion.left_out": "select project_id from conversion.results r where r.id = t.result_id",
     "clash.result_elements": "select project_id from clash.results r where r.id = t.result_id",
+    "clash.result_selections": "select project_id from clash.results r where r.id = t.result_id",
     "core.selection_elements": "select project_id from core.selections s where s.id = t.selection_id",
     "core.incoming_elements": "select project_id from core.attempts a where a.id = t.attempt_id",
     "core.projects": "select t.id",
+    "tester.failures": "select project_id from tester.results r where r.id = t.result_id",
+    "tester.left_out": "select project_id from tester.results r where r.id = t.result_id",
+    "tester.result_elements": "select project_id from tester.results r where r.id = t.result_id",
 }
 
 

@@ -151,7 +151,7 @@ def test_headers_and_rows_of_another_check_are_refused(
         writer.append_rows(writer.open_result(HEADERS[check]), "sightings", [{"a": 1}])
     with pytest.raises(RequestInvalid, match="not copied"), store.writing(attempt.token) as writer:
         result = writer.open_result(HEADERS[check])
-        writer._call("append_copied", result=result, kind="sightings")  # type: ignore[attr-defined]
+        writer._call("append_copied", result=result, kind="sightings")
 
 
 def test_an_output_made_again_is_the_later_one(busy: World, store: PostgresLedger) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from typer.testing import CliRunner, Result
 from ifcbase.cli import trend
 from ifcbase.cli.app import app
 from ifcbase.cli.compare import seconds
-from ifcbase.errors import IfcbaseError, NotFound, RequestInvalid
+from ifcbase.errors import Conflict, IfcbaseError, NotFound, RequestInvalid
 from ifcbase.settings import get_settings
 from tests.integration.ledger.chain_fixtures import chain
 from tests.integration.ledger.chains import Chain, Clash, pair
@@ -22,16 +23,23 @@ __all__ = ["chain"]
 ONE, TWO, THREE = "arc/w1 mep/p1", "arc/w2 mep/p2", "arc/w3 mep/p3"
 
 
+@contextmanager
+def at(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands talk to the database of this chain."""
+    monkeypatch.setenv("DATABASE_URL", chain.world.dsn)
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()
+
+
 @pytest.fixture
 def told(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chain]:
     """Three results: one clash resolved, one persisting and deeper, one new."""
-    monkeypatch.setenv("DATABASE_URL", chain.world.dsn)
-    get_settings.cache_clear()
-    chain.run([ONE, Clash(pair(TWO), 0.02)])
-    chain.run([ONE, Clash(pair(TWO), 0.02)])
-    chain.run([Clash(pair(TWO), 0.04), THREE])
-    yield chain
-    get_settings.cache_clear()
+    with at(chain, monkeypatch):
+        chain.run([ONE, Clash(pair(TWO), 0.02)])
+        chain.run([ONE, Clash(pair(TWO), 0.02)])
+        chain.run([Clash(pair(TWO), 0.04), THREE])
+        yield chain
 
 
 def run(*words: str | int) -> Result:
@@ -91,6 +99,79 @@ def test_decisions_from_the_command_line(told: Chain) -> None:
     for wrong in (["--ignore", "because"], ["--approve", "--open"], [], ["--due", "soon"]):
         with pytest.raises(RequestInvalid):
             run("decide", told.pair_id(ONE), *wrong)
+
+
+def test_pairs_are_named_by_what_they_are(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain.looks = {"arc/w1": {"name": "North wall [with brackets]"}}
+    chain.revise("mep", ["0123456789abcdefghijkl"])
+    with at(chain, monkeypatch):
+        chain.run(["arc/w1 mep/0123456789abcdefghijkl"])
+        (found,) = read("pairs", "list")
+        assert (found["one_name"], found["other_name"]) == ("North wall [with brackets]", None)
+        shown = run("pairs", "list").stdout
+        assert "IfcWall North wall [with brackets] (w1)" in shown
+        assert "IfcWall (01234567)" in shown
+
+
+def test_deciding_about_a_group(told: Chain) -> None:
+    (found,) = read("pairs", "groups", "--set", told.name, "--by", "model")
+    assert (found["group_name"], found["pairs"], found["open"]) == ("model/arc+mep", 2, 2)
+    assert "model/arc+mep" in run("pairs", "groups", "--set", told.name, "--by", "model").stdout
+    words = ["--group", found["group_name"], "--set", told.name]
+    decided = read(
+        "decide", *words, "--ignore", "other", "--comment", "temporary", "--assign", "mep"
+    )
+    assert sorted(each["pair_id"] for each in decided) == [told.pair_id(TWO), told.pair_id(THREE)]
+    assert {(each["review"], each["assigned_to"]) for each in decided} == {("ignored", "mep")}
+    assert "model/arc+mep" in run("pairs", "show", told.pair_id(TWO)).stdout
+    assert "no such groups" in run("pairs", "groups", "--set", told.name, "--by", "near").stdout
+    for wrong in (
+        [*words, told.pair_id(ONE), "--review"],
+        ["--group", "model/arc+mep", "--review"],
+        ["--set", told.name, told.pair_id(ONE), "--review"],
+        ["--group", "round", "--set", told.name, "--review"],
+        ["--review"],
+    ):
+        with pytest.raises(RequestInvalid):
+            run("decide", *wrong)
+    with pytest.raises(NotFound):
+        run("decide", "--group", "model/arc+arc", "--set", told.name, "--review")
+    with pytest.raises(RequestInvalid):
+        run("pairs", "groups", "--set", told.name, "--by", "colour")
+
+
+def test_rules_from_the_command_line(told: Chain) -> None:
+    assert "no rules yet" in run("rules", "list").stdout
+    about = ["--reason", "small overlap", "--max-depth", "0.03", "--classes", "IfcWall,IfcWall"]
+    planned = read("plan", "--set", told.name, "--action", "ignored", *about)
+    text = run("rules", "add", "thin", "--action", "ignored", "--set", told.name, *about).stdout
+    assert "ignored: small overlap IfcWall and IfcWall, up to 30.0 mm, set A x B" in text
+    told.run([Clash(pair(TWO), 0.04), THREE])
+    found = read("pairs", "list", "--review", "ignored")
+    assert [each["pair_id"] for each in found] == [each["pair_id"] for each in planned["pairs"]]
+    (listed,) = read("rules", "list")
+    assert (listed["name"], listed["active"], listed["decided"]) == ("thin", True, 1)
+    assert read("rules", "off", "thin")["active"] is False
+    told.run([Clash(pair(TWO), 0.04), THREE])
+    assert read("pairs", "list", "--review", "ignored") == []
+    assert "on, from the next result" in run("rules", "on", "thin").stdout
+    assert "thin" in run("rules", "list").stdout
+    with pytest.raises(Conflict):
+        run("rules", "add", "thin", "--action", "reviewed")
+    with pytest.raises(NotFound):
+        run("rules", "off", "thick")
+    for wrong in (["--action", "open"], ["--action", "reviewed", "--group", "near/1/2"]):
+        with pytest.raises(RequestInvalid):
+            run("rules", "add", "other", *wrong)
+
+
+def test_what_was_measured_in_another_way_is_marked_and_listed(told: Chain) -> None:
+    run("decide", told.pair_id(TWO), "--approve")
+    told.run([Clash(pair(TWO), 0.043), THREE], measure="2")
+    (found,) = read("pairs", "list", "--remeasured")
+    assert (found["pair_id"], found["review"]) == (told.pair_id(TWO), "approved")
+    assert "approved (remeasured: +3.0 mm)" in run("pairs", "list", "--remeasured").stdout
+    assert "3.0 mm difference" in run("pairs", "show", told.pair_id(TWO)).stdout
 
 
 def test_a_plan_changes_nothing(told: Chain) -> None:

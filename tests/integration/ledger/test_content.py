@@ -43,7 +43,6 @@ def write(store: PostgresLedger, job: Job, model: str, truth: Truth) -> None:
     attempt = start(store, job)
     with store.writing(attempt.token) as writer:
         writer.inventory(job.versions[f"{model}.ifc"], inventory(elements))
-        writer.finish_job({}, {})
 
 
 def stored(world: World, version: int) -> Truth:

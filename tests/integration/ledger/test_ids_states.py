@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from ifcbase.ledger.postgres import PostgresLedger
@@ -308,3 +309,37 @@ def test_findings_in_the_columns_of_all_checks(series: Series) -> None:
         ("tester", "rules on arc", 'Wall "W1" fails "Walls": Fire shall be F90', "new", "arc",
          "Ground floor", "IfcWall", "w1", "open"),
     ]  # fmt: skip
+
+
+def test_a_decision_outlasts_revisions_and_new_ids(series: Series) -> None:
+    first = series.run(walls("w1", "w2"))
+    finding = series.world.value(
+        "select f.id from tester.findings f join core.elements e on e.id = f.element_id"
+        " where e.global_id = 'w1'"
+    )
+    series.world.sql("select public.decide(%s, 'ignored', 'other', 'an old wall')", [finding])
+    series.world.sql("select public.decide(%s, 'assigned', assigned_to => 'Ada')", [finding])
+    open_ = "select global_id from core.open_findings order by 1"
+    assert series.world.sql(open_) == [("w2",)]
+    series.revise(["v1", "w2", "w3"])
+    series.run(walls("v1", "w2", applies=("v1", "w2", "w3")))
+    assert series.world.sql(open_) == [("v1",), ("w2",)]
+    link(series, "w1", "v1")
+    assert series.world.sql(open_) == [("w2",)]
+    row = "select review, review_reason, assigned_to, state from core.all_findings where global_id = 'v1'"
+    assert series.world.sql(row) == [("ignored", "other", "Ada", "persisting")]
+    # A word on the old id now is one on the new id as well, and taken back by either.
+    series.world.sql("select public.decide(%s, 'open')", [finding])
+    assert series.world.sql(open_) == [("v1",), ("w2",)]
+    assert first > 0
+
+
+def test_a_decision_needs_a_finding_and_a_reason(series: Series) -> None:
+    series.run(walls("w1"))
+    finding = series.world.value("select id from tester.findings")
+    with pytest.raises(psycopg.Error, match="this is no decision"):
+        series.world.sql("select public.decide(%s, 'ignored')", [finding])
+    with pytest.raises(psycopg.Error, match="no finding"):
+        series.world.sql(
+            "select core.append_decision(%s, 'open', null, null, null, null, null, null)", 99
+        )

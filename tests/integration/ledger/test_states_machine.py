@@ -116,6 +116,12 @@ class History(RuleBasedStateMachine):
         clashes: frozenset[Pair] = frozenset()
         if possible:
             clashes = data.draw(st.frozensets(st.sampled_from(possible), max_size=4))
+            left = sorted(set(possible) - clashes)
+            pairs = st.frozensets(st.sampled_from(left), max_size=2) if left else st.just(clashes)
+            related = frozenset() if spec.include_related else data.draw(pairs) - clashes
+            undecided = data.draw(pairs) - clashes - related
+            spec = replace(spec, related=related, undecided=undecided)
+            done = replace(done, spec=spec)
         only = Accepted(accepted.job, accepted.contents)
         self.chain.finish(only, [Clash(each) for each in sorted(clashes)], spec)
         self.truth.runs.append(replace(done, clashes=clashes))

@@ -123,6 +123,11 @@ class Truth:
             a, b = (self._side(run, side, failed) for side in "ab")
             if not ((one & a and other & b) or (one & b and other & a)):
                 return ("untested", reason)
+        for reason, left_out in (("related", run.spec.related), ("undecided", run.spec.undecided)):
+            if frozenset(map(self.lasting, pair)) in {
+                frozenset(map(self.lasting, x)) for x in left_out
+            }:
+                return ("untested", reason)
         if not _looks_for_all(run.spec, seen.spec):
             return ("untested", "definition changed")
         if (run.spec.measure, run.spec.mesher) != (seen.spec.measure, seen.spec.mesher):

@@ -263,7 +263,6 @@ def late(world: World, store: PostgresLedger, order: list[int]) -> Runs:
         with store.writing(attempt.token) as writer:
             writer.inventory(jobs[number].versions["A.ifc"], *model(versions[number]))
             link_versions(writer)
-            writer.finish_job({}, {})
     return runs
 
 
@@ -381,7 +380,6 @@ def test_an_inventory_without_signatures_is_matched_by_ids_and_doubted_else(
         with store.writing(attempt.token) as writer:
             writer.inventory(job.versions["A.ifc"], model(boxes)[0])
             link_versions(writer)
-            writer.finish_job({}, {})
     assert runs.links() == {}
     assert set(runs.links("doubtful")) == {"column-0"}
 
@@ -399,7 +397,6 @@ def test_a_late_matching_settles_what_results_could_not_say(runs: Runs) -> None:
     attempt = start(runs.store, job)
     with runs.store.writing(attempt.token) as writer:
         link_versions(writer)
-        writer.finish_job({}, {})
     assert runs.states()["column-0 x pipe-0"] == "removed"
     runs.verify()
 

@@ -12,6 +12,7 @@ from ifcbase.clash.report import (
     Kind,
     LeftOut,
     Measured,
+    PairList,
     SetReport,
     SideFile,
 )
@@ -51,6 +52,12 @@ def clashes(pairs: list[tuple[int, int, int, int]], group: int = -1) -> Clashes:
     )
 
 
+def pair_list(pairs: list[tuple[int, int, int, int]]) -> PairList:
+    """Pairs (a_file, a, b_file, b) that were left out."""
+    table = np.array(pairs, np.int32).reshape(-1, 4)
+    return PairList(*(table[:, column].copy() for column in range(4)))
+
+
 def report(
     pairs: list[tuple[int, int, int, int]],
     inventories: list[Inventory],
@@ -85,8 +92,11 @@ def any_report(draw: st.DrawFn) -> ClashReport:
     two = [(f, i) for f in rest for i in range(sizes[f])] if len(sizes) > 1 else one
     possible = sorted({(min(x, y), max(x, y)) for x in one for y in two if x != y})
     chosen = draw(st.lists(st.sampled_from(possible), unique=True)) if possible else []
-    made = report([(*x, *y) for x, y in sorted(chosen)], inventories, left)
+    cut = sorted(draw(st.tuples(st.integers(0, len(chosen)), st.integers(0, len(chosen)))))
+    made = report([(*x, *y) for x, y in sorted(chosen[: cut[0]])], inventories, left)
     (only,) = made.sets
+    only.related = pair_list([(*x, *y) for x, y in sorted(chosen[cut[0] : cut[1]])])
+    only.undecided = pair_list([(*x, *y) for x, y in sorted(chosen[cut[1] :])])
     found = only.clashes
     for i in range(len(found)):
         found.kind[i] = draw(st.sampled_from(list(Kind)))
@@ -95,7 +105,7 @@ def any_report(draw: st.DrawFn) -> ClashReport:
         found.p1[i] = draw(st.tuples(COORDINATE, COORDINATE, COORDINATE))
         found.p2[i] = draw(st.tuples(COORDINATE, COORDINATE, COORDINATE))
         found.group[i] = draw(st.integers(-1, 9))
-    only.related_left_out = draw(st.integers(0, 5))
+    only.incomplete = draw(st.sampled_from([None, "list cut", "time"]))
     only.touching = draw(st.integers(0, 5))
     only.warnings = draw(st.lists(st.sampled_from(["side a is empty", "größer"]), max_size=2))
     return made

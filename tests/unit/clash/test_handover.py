@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifcbase.clash import handover
-from ifcbase.clash.report import Clashes, ClashReport, LeftOut
+from ifcbase.clash.report import Clashes, ClashReport, LeftOut, PairList
 from ifcbase.clash.request import parse_request
 from ifcbase.errors import ReportInvalid
 from tests.unit.clash.reports import any_report, inventory, report
@@ -31,7 +31,7 @@ def assert_equal(one: ClashReport, two: ClashReport) -> None:
     assert len(one.sets) == len(two.sets)
     for s, t in zip(one.sets, two.sets, strict=True):
         assert s.definition == t.definition
-        assert (s.related_left_out, s.touching) == (t.related_left_out, t.touching)
+        assert (s.incomplete, s.touching) == (t.incomplete, t.touching)
         assert s.warnings == t.warnings
         assert s.verdict() == t.verdict()
         for x, y in zip(s.a + s.b, t.a + t.b, strict=True):
@@ -42,6 +42,11 @@ def assert_equal(one: ClashReport, two: ClashReport) -> None:
             mine, theirs = getattr(s.clashes, column.name), getattr(t.clashes, column.name)
             assert mine.dtype == theirs.dtype
             assert np.array_equal(mine, theirs)
+        for column in dataclasses.fields(PairList):
+            for one_list, other in ((s.related, t.related), (s.undecided, t.undecided)):
+                mine, theirs = getattr(one_list, column.name), getattr(other, column.name)
+                assert mine.dtype == theirs.dtype
+                assert np.array_equal(mine, theirs)
 
 
 @settings(deadline=None, max_examples=60)
@@ -96,7 +101,7 @@ def change_words(folder: Path, change: Callable[[Any], None]) -> None:
 
 
 WORDS: list[Callable[[Any], Any]] = [
-    lambda w: w.update(format=2),
+    lambda w: w.update(format=1),
     lambda w: w.pop("engine"),
     lambda w: w.update(engine={"x": "\0"}),
     lambda w: w.update(engine={"x": float("nan")}),
@@ -122,7 +127,10 @@ WORDS: list[Callable[[Any], Any]] = [
     lambda w: w["sets"][0]["sides"].update(a=[7]),
     lambda w: w["sets"][0]["sides"].update(a=[-1]),
     lambda w: w["sets"][0]["sides"].update(a=[True]),
-    lambda w: w["sets"][0].update(related_left_out=-1),
+    lambda w: w["sets"][0].update(incomplete=""),
+    lambda w: w["sets"][0].update(incomplete=True),
+    lambda w: w["sets"][0].update(incomplete="\0"),
+    lambda w: w["sets"][0].update(incomplete="x" * 300),
     lambda w: w["sets"][0].update(touching="3"),
     lambda w: w["sets"][0].update(touching=True),
     lambda w: w["sets"][0].update(warnings="none"),
@@ -152,6 +160,11 @@ def change_arrays(folder: Path, changed: dict[str, Any]) -> None:
 
 I32, U8 = np.int32, np.uint8
 NAN, INF = float("nan"), float("inf")
+#: A related pair that would hold together: element 0 of the first file, 1 of the second.
+LEFT_OUT = {
+    f"0.related.{name}": np.array([value], I32)
+    for name, value in (("a_file", 0), ("a", 0), ("b_file", 1), ("b", 1))
+}
 
 
 @pytest.mark.parametrize(
@@ -193,11 +206,25 @@ NAN, INF = float("nan"), float("inf")
         {"0.a0.left": np.array([5], I32)},
         {"0.a0.reason": np.array([99], U8)},
         {"0.a0.reason": np.zeros(0, U8)},
+        {"0.related.a": None},
+        {"0.related.a": np.array([0], I32)},  # without its other columns
+        LEFT_OUT | {"0.related.a": np.array([7], I32)},
+        LEFT_OUT | {"0.related.a": np.array([1], I32)},  # was not tested
+        LEFT_OUT | {"0.related.b_file": np.array([9], I32)},
+        LEFT_OUT | {"0.related.b": np.array([0], I32)},  # is a clash, too
+        {name: np.repeat(column, 2) for name, column in LEFT_OUT.items()},  # twice
     ],
 )
 def test_arrays_that_do_not_hold_together(folder: Path, changed: dict[str, Any]) -> None:
     change_arrays(folder, changed)
     refused(folder)
+
+
+def test_a_related_pair_is_read_back(folder: Path) -> None:
+    change_arrays(folder, LEFT_OUT)
+    (only,) = handover.read(folder).sets
+    assert only.related_left_out == 1
+    assert (only.related.a.tolist(), only.related.b.tolist()) == ([0], [1])
 
 
 class _Bomb:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ifcbase.clash.engine import Contacts, Members
 from ifcbase.clash.pairs import to_clashes
-from ifcbase.clash.report import Clashes, Kind, Measured
+from ifcbase.clash.report import Clashes, Kind, Measured, PairList
 from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.relations import Relations
 
@@ -57,7 +57,7 @@ def run(
     kind: Kind = Kind.PIERCE,
     relations: list[Relations] | None = None,
     include_related: bool = False,
-) -> tuple[Clashes, int]:
+) -> tuple[Clashes, PairList]:
     in_a = members(a)
     in_b = in_a if b is None else members(b)
     return to_clashes(
@@ -135,10 +135,11 @@ def test_related_pairs_are_left_out_and_counted() -> None:
     relations[0].host[1] = 0
     rows: list[Row] = [((0, 0), (0, 1), 0.1), ((1, 0), (1, 1), 0.1), ((0, 0), (1, 1), 0.1)]
     found, left_out = run(rows, ELEMENTS, relations=relations)
-    assert left_out == 1
+    assert [each.tolist() for each in (left_out.a_file, left_out.a)] == [[0], [0]]
+    assert [each.tolist() for each in (left_out.b_file, left_out.b)] == [[0], [1]]
     assert pairs(found) == [((0, 0), (1, 1)), ((1, 0), (1, 1))]
     found, left_out = run(rows, ELEMENTS, relations=relations, include_related=True)
-    assert left_out == 0
+    assert len(left_out) == 0
     assert len(found) == 3
 
 
@@ -169,5 +170,5 @@ def test_contact_without_any_point_is_an_error() -> None:
 
 def test_nothing_found_is_nothing() -> None:
     found, left_out = run([], ELEMENTS)
-    assert (len(found), left_out) == (0, 0)
+    assert (len(found), len(left_out)) == (0, 0)
     assert found.p1.shape == (0, 3)

@@ -28,7 +28,8 @@ select reason, count(*) as pairs from clash.pair_states
 select t.pair_id, s.name as "set", t.state, t.reason, w.state as review, w.reason as review_reason,
        w.by_rule, w.assigned_to, w.due, w.remeasured, w.difference, k.word as kind, c.distance,
        c.result_id as last_seen, t.one_class, t.other_class, t.one_storey, t.other_storey,
-       t.one_model, t.other_model, ea.global_id as one_global_id, eb.global_id as other_global_id
+       t.one_model, t.other_model, ea.global_id as one_global_id, eb.global_id as other_global_id,
+       na.name as one_name, nb.name as other_name
   from clash.present_pairs(%(set)s) t
   join clash.sets s on s.id = %(set)s
   join clash.pairs p on p.id = t.pair_id
@@ -37,9 +38,14 @@ select t.pair_id, s.name as "set", t.state, t.reason, w.state as review, w.reaso
   join core.review_states(%(set)s) w on w.pair_id = t.pair_id
   left join clash.last_contacts(%(set)s) c on c.pair_id = t.pair_id
   left join clash.kinds k on k.kind = c.kind
+  left join lateral (select x.name from core.content x where x.element_id = p.a_element
+                      order by x.first_number desc limit 1) na on true
+  left join lateral (select x.name from core.content x where x.element_id = p.b_element
+                      order by x.first_number desc limit 1) nb on true
  where (%(state)s::text is null or t.state = %(state)s)
    and (%(review)s::text is null or w.state = %(review)s)
    and (%(pairs)s::bigint[] is null or t.pair_id = any(%(pairs)s))
+   and (%(remeasured)s::boolean is null or w.remeasured = %(remeasured)s)
  order by t.state, c.distance desc nulls last, t.pair_id
  limit %(limit)s
 
@@ -47,6 +53,10 @@ select t.pair_id, s.name as "set", t.state, t.reason, w.state as review, w.reaso
 select p.set_id, coalesce(p.identity_id, p.id) as pair_id
   from clash.pairs p join core.projects j on j.id = p.project_id
  where p.id = %(pair)s and j.name = %(project)s
+
+-- finding: whether a project has a finding
+select f.id, f.check_name as "check" from core.findings f join core.projects p on p.id = f.project_id
+ where f.id = %(finding)s and p.name = %(project)s
 
 -- history: how the state of a pair changed
 select c.result_id, r.finished_at, c.state, c.reason
@@ -63,7 +73,7 @@ select s.result_id, r.finished_at, k.word as kind, s.distance, r.measure_version
 
 -- decisions: what was decided about a pair
 select d.created_at, d.action, d.reason, d.comment, d.assigned_to, d.due, d.distance,
-       d.decided_by::text as decided_by, u.name as rule
+       d.decided_by::text as decided_by, d.group_name, u.name as rule
   from core.decisions d
   join clash.pairs p on p.id = d.finding_id
   left join core.decision_rules u on u.id = d.rule_id
