@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from ifcbase import samples
 from tests.acceptance.conftest import open_home
 from tests.acceptance.stand import ROOT, Run, Stand
 
@@ -86,6 +87,14 @@ def assert_demonstrated(done: Run, *, already: int) -> None:
     assert re.search(
         r"^\S*rchitecture\S*\.glb: (\d+) of \1 elements, converted, \d+ bytes$", done.out, re.M
     )
+    rules = re.findall(
+        r"^\s*\d+  Sample_Rules\s+([AB])\s+2 of 5\s+(\d+)\s+failed" + r"\s+(\d+)" * 6,
+        done.out,
+        re.MULTILINE,
+    )
+    failing = [(r, sum(t.failed for t in samples.rules_truth(r))) for r in ("A", "B")]
+    assert [(revision, int(failed)) for revision, failed, *_ in rules] == failing
+    assert [list(map(int, states)) for _, _, *states in rules][1][3] >= 2
     assert "public.clash_results" in done.out
     assert "ifcbase results list" in done.out
 

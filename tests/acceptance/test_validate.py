@@ -10,6 +10,7 @@ import pytest
 from ifcbase import samples
 from ifcbase.samples import Sample
 from tests.acceptance.stand import Stand
+from tests.acceptance.test_bad_input import Call, call, stand
 from tests.unit.tester.building import (
     Model,
     attribute,
@@ -18,6 +19,8 @@ from tests.unit.tester.building import (
     specification,
     write_ids,
 )
+
+__all__ = ["call", "stand"]
 
 
 @pytest.fixture(scope="module")
@@ -100,9 +103,9 @@ def test_through_the_queue_the_same_verdict_and_rows(
 
 
 def test_every_file_that_is_no_ids_or_no_model_is_a_sentence(
-    service: Stand, wall: Path, tmp_path: Path
+    call: Call, stand: Stand, wall: Path, tmp_path: Path
 ) -> None:
-    before = service.count("core.jobs")
+    before = stand.count("core.jobs")
     rules = named(tmp_path)
     bomb = tmp_path / "bomb.ids"
     bomb.write_text(
@@ -116,18 +119,18 @@ def test_every_file_that_is_no_ids_or_no_model_is_a_sentence(
         ((wall, tmp_path), "cannot be read"),
     ):
         for mode in ((), ("--submit",)):
-            done = service.cli("validate", *arguments, *mode)
+            done = call("validate", *arguments, *mode)
             assert done.code == 2, done
             assert said in done.err, done
             assert "Traceback" not in done.err
-    assert service.count("core.jobs") == before
+    assert stand.count("core.jobs") == before
 
 
 def test_reports_nobody_makes_are_refused_before_the_work(
-    service: Stand, wall: Path, tmp_path: Path
+    call: Call, stand: Stand, wall: Path, tmp_path: Path
 ) -> None:
     rules = named(tmp_path)
-    before = service.count("core.jobs")
+    before = stand.count("core.jobs")
     for arguments, said in (
         (("--report", tmp_path / "x.pdf"), "no report is written"),
         (("--submit", "--report", tmp_path / "x.csv"), "makes no such report"),
@@ -136,10 +139,10 @@ def test_reports_nobody_makes_are_refused_before_the_work(
         (("--model", "House"), "--submit"),
         (("-o", rules), "same file"),
     ):
-        done = service.cli("validate", wall, rules, *arguments)
+        done = call("validate", wall, rules, *arguments)
         assert done.code == 2, done
         assert said in done.err, done
-    assert service.count("core.jobs") == before
+    assert stand.count("core.jobs") == before
 
 
 def test_an_invalid_ids_fails_its_job_with_the_reason_and_not_the_queue(

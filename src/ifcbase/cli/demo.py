@@ -51,10 +51,11 @@ def demo() -> None:
             connect(dsn) as connection,
         ):
             revisions: tuple[Literal["A", "B"], ...] = ("A", "B")
-            jobs = {
-                revision: _check(settings, connection, dsn, Path(folder), revision)
-                for revision in revisions
-            }
+            jobs: dict[str, str] = {}
+            validated: dict[str, str] = {}
+            for revision in revisions:
+                jobs[revision] = _check(settings, connection, dsn, Path(folder), revision)
+                validated[revision] = _validate(settings, connection, dsn, Path(folder), revision)
             architecture = next((Path(folder) / "B").glob("*rchitecture*.ifc"))
             conversion = demo_convert.begin(settings, connection, dsn, architecture)
             results: dict[str, dict[str, dict[str, Any]]] = {
@@ -62,8 +63,8 @@ def demo() -> None:
                 for revision, job in jobs.items()
             }
             _show(connection, results)
+            _show_validated(connection, validated, workers)
             demo_convert.finish(settings, connection, conversion)
-            _validate(settings, connection, dsn, Path(folder), workers)
     finally:
         workers.stop()
     _where(settings, time.monotonic() - began)
@@ -102,23 +103,26 @@ def _check(
 
 
 def _validate(
-    settings: Settings, connection: Connection, dsn: str, folder: Path, workers: Workers
-) -> None:
-    """Check the architecture of both revisions by rules, and show what became of the failures."""
+    settings: Settings, connection: Connection, dsn: str, folder: Path, revision: Literal["A", "B"]
+) -> str:
+    """Submit a check of a revision's architecture by rules; gives the job."""
     rules = samples.write_rules(folder)
+    model = samples.build(folder / revision, revision=revision).files["Architecture"]
+    return submit(
+        connection,
+        ProcrastinateEngine(dsn),
+        LocalFiles(settings.files_folder),
+        settings,
+        "tester",
+        {"ifc_filename": model.name, "ids_filename": rules.name},
+        {model.name: Given(model), rules.name: Given(rules)},
+    ).job_id
+
+
+def _show_validated(connection: Connection, jobs: dict[str, str], workers: Workers) -> None:
+    """What the rules found in each revision, and what became of the failures."""
     rows: list[tuple[Any, ...]] = []
-    revisions: tuple[Literal["A", "B"], ...] = ("A", "B")
-    for revision in revisions:
-        model = samples.build(folder / revision, revision=revision).files["Architecture"]
-        job = submit(
-            connection,
-            ProcrastinateEngine(dsn),
-            LocalFiles(settings.files_folder),
-            settings,
-            "tester",
-            {"ifc_filename": model.name, "ids_filename": rules.name},
-            {model.name: Given(model), rules.name: Given(rules)},
-        ).job_id
+    for revision, job in jobs.items():
         outcome = _finished(connection, job, f"the rules on revision {revision}", workers)
         result = outcome["db_id"]
         details = ids.read(connection, result, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final, TypeAlias
 
@@ -181,10 +181,10 @@ class Property(_Facet, stock.Property):  # type: ignore[misc]
         return self.answer(reason is None, stock.PropertyResult, reason or {})
 
     def _fault(
-        self, held: dict[str, tuple[Held, ...] | None], model: ifcopenshell.file
+        self, held: Mapping[str, tuple[Held, ...] | None], model: ifcopenshell.file
     ) -> dict[str, Any] | None:
         """Why one property set does not do; every property that is meant must do."""
-        meant = [values for name, values in held.items() if name == self.baseName]
+        meant = [held[name] for name in held if name == self.baseName]
         present = [[v for v in values or () if not v.empty] for values in meant]
         if None in meant or not any(present):
             return {"type": "NOVALUE"}

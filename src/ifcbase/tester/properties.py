@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final, TypeAlias
@@ -45,18 +45,44 @@ class Held:
         return self.value is None or self.value == ()
 
 
+class PropertySet(Mapping[str, "tuple[Held, ...] | None"]):
+    """Values held by property, None for kinds of property IDS does not support; read from the file
+    when they are asked for: an IDS asks for few of those that a model has."""
+
+    def __init__(self) -> None:
+        self.definitions: list[Instance] = []
+        self._members: dict[str, Instance | tuple[Held, ...]] | None = None
+
+    def __getitem__(self, name: str) -> tuple[Held, ...] | None:
+        member = self._read()[name]
+        return member if isinstance(member, tuple) else _held(member)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def _read(self) -> dict[str, Instance | tuple[Held, ...]]:
+        if self._members is None:
+            self._members = {}
+            for definition in self.definitions:
+                self._members.update(_members(definition))
+        return self._members
+
+
 @lru_cache(maxsize=256)
-def property_sets(element: Instance) -> dict[str, dict[str, tuple[Held, ...] | None]]:
-    """By set and by property: the values held, None for kinds of property IDS does not support.
+def property_sets(element: Instance) -> dict[str, PropertySet]:
+    """By set and by property: the values held.
 
     What an occurrence says wins over what its type says, property by property. Cached by instance:
     call ``forget`` before and after each model.
     """
-    found: dict[str, dict[str, tuple[Held, ...] | None]] = {}
+    found: dict[str, PropertySet] = {}
     for definition in _definitions(element):
         name = value_of(definition, "Name")
         if name:
-            found.setdefault(name, {}).update(_members(definition))
+            found.setdefault(name, PropertySet()).definitions.append(definition)
     return found
 
 
@@ -114,12 +140,12 @@ def _related(definition: Instance) -> Iterable[Instance]:
     return (definition,)
 
 
-def _members(definition: Instance) -> Iterator[tuple[str, tuple[Held, ...] | None]]:
+def _members(definition: Instance) -> Iterator[tuple[str, Instance | tuple[Held, ...]]]:
     for name in ("HasProperties", "Quantities", "Properties", "ExtendedProperties"):
         members = value_of(definition, name)
         if members is not None:
             for member in members:
-                yield member.Name, _held(member)
+                yield member.Name, member
             return
     for name, held in list(attributes(definition))[_OWN_ATTRIBUTES:]:
         if held.value is not None and not hasattr(held.value, "is_a"):

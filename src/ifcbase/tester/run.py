@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ifcbase.errors import RequestInvalid
-from ifcbase.ifc.described import DescribedModel, write_models
-from ifcbase.ifc.inventory import read_inventory
-from ifcbase.ifc.traits import read_signatures
 from ifcbase.progress import Progress, silent
 from ifcbase.tester import handover, output
 from ifcbase.tester.check import check
@@ -31,6 +28,11 @@ def run(
     ``inputs`` maps every file name of the request to a local path. Raises RequestInvalid and the
     errors of ``check``.
     """
+    # What meshes and matches is not loaded by a run that is not recorded.
+    from ifcbase.ifc.described import DescribedModel, write_models
+    from ifcbase.ifc.inventory import read_inventory
+    from ifcbase.ifc.traits import read_signatures
+
     asked = parse_request(request)
     path = _path(asked.ifc_filename, inputs)
     described: list[DescribedModel] = []

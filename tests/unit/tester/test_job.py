@@ -18,7 +18,7 @@ from ifcbase.tester import handover, output
 from ifcbase.tester.check import check
 from ifcbase.tester.report import TesterReport
 from ifcbase.tester.request import ReportType, TesterRequest
-from ifcbase.tester.run import run
+from ifcbase.tester.run import run, run_unrecorded
 from tests.unit.tester.building import (
     PROHIBITED,
     REQUIRED,
@@ -212,7 +212,7 @@ def test_the_report_survives_the_border(report: TesterReport, tmp_path: Path) ->
     assert again == report
     assert again.verdict is report.verdict
     assert again.specifications[0].usage is report.specifications[0].usage
-    assert again.elements[0].text == ""
+    assert again.elements[0].text.startswith("#")
 
 
 def spoil(document: dict[str, Any], what: str) -> None:
@@ -300,18 +300,29 @@ def test_no_report_is_refused(tmp_path: Path, content: bytes) -> None:
 # --- the job -------------------------------------------------------------------------------------
 
 
-def test_a_job_writes_both_files(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_job_writes_its_files(files: tuple[Path, Path], tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
     request = {"ifc_filename": "tower.ifc", "ids_filename": ["rules v1.ids"]}
     inputs = {"tower.ifc": str(files[0]), "rules v1.ids": str(files[1])}
     run(request, inputs, folder)
-    assert {p.name for p in folder.iterdir()} == {"output.json", "report.json"}
+    written = {p.name for p in folder.iterdir()}
+    assert written == {"output.json", "report.json", "models.json", "models.npz"}
     report = handover.read(folder / "report.json")
     assert (report.model.name, report.ids[0].name) == ("tower.ifc", "rules v1.ids")
     document = json.loads((folder / "output.json").read_text(encoding="utf-8"))
     assert document["filename"] == "tower.ifc"
     assert document["total_specifications_fail"] == report.fail_count == 3
+
+
+def test_a_run_nobody_records_describes_no_model(files: tuple[Path, Path], tmp_path: Path) -> None:
+    run_unrecorded(
+        {"ifc_filename": "m", "ids_filename": "r"},
+        {"m": str(files[0]), "r": str(files[1])},
+        tmp_path,
+    )
+    assert {"output.json", "report.json"} <= {p.name for p in tmp_path.iterdir()}
+    assert not list(tmp_path.glob("models.*"))
 
 
 def test_a_job_with_a_bad_request_says_which_field(
