@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ifcbase.cli import context, waiting
+from ifcbase.cli import running
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
     console,
+    errors_console,
     left_out_text,
     percent,
     print_json,
-    progress_line,
 )
 from ifcbase.conversion import handover
 from ifcbase.conversion.report import ConversionReport
 from ifcbase.conversion.request import ConversionRequest, parse_request
-from ifcbase.errors import RequestInvalid
-from ifcbase.files.local import LocalFiles
+from ifcbase.errors import NativeCrash, RequestInvalid
 from ifcbase.ifc.opening import check_file
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.registry import check_named
-from ifcbase.jobs.sandbox import Sandbox, SandboxJob
-from ifcbase.jobs.submit import Given, submit
+from ifcbase.jobs.submit import Given
 from ifcbase.settings import Settings, get_settings
 
 CHECK = "conversion"
@@ -122,7 +118,16 @@ def convert(
     check_file(source)
     settings = get_settings()
     if submit_:
-        code = _submit(settings, request, source, model, project, wait, targets, as_json)
+        code = running.submitted(
+            settings,
+            CHECK,
+            request.model_dump(mode="json"),
+            {request.input_filename: Given(source, model)},
+            project=project,
+            wait=wait,
+            fetch=targets,
+            as_json=as_json,
+        )
     elif model is not None or project is not None:
         raise RequestInvalid(
             f"{'--model' if model is not None else '--project'} goes with --submit"
@@ -149,25 +154,11 @@ def _run(
     targets: dict[str, Path],
     as_json: bool,
 ) -> int:
-    with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
-        folder = Path(name) / "output"
-        folder.mkdir()
-        sandbox = Sandbox(
-            work_folder=Path(name) / "work", memory_mb=settings.job_memory_mb, spare=False
-        )
-        with sandbox, progress_line() as line:
-            job = SandboxJob(
-                run=check_named(CHECK).run,
-                request=request.model_dump(mode="json"),
-                inputs={request.input_filename: source.absolute()},
-                folder=folder,
-                timeout_s=settings.job_timeout_s,
-                memory_mb=settings.job_memory_mb,
-            )
-            sandbox.run(job, on_progress=line)
-        report = handover.read(folder)
-        for output in report.outputs:
-            shutil.copyfile(folder / output.file, targets[output.name])
+    try:
+        report = _computed(settings, request, source, targets)
+    except NativeCrash as error:
+        errors_console().say(f"note: {error.message}; trying again with meshers in processes apart")
+        report = _computed(settings, request, source, targets, check_named(CHECK).run_again)
     verdict = report.verdict(request.min_coverage)
     if as_json:
         print_json(_document(report, request))
@@ -176,46 +167,20 @@ def _run(
     return verdict.exit_code
 
 
-def _submit(
+def _computed(
     settings: Settings,
     request: ConversionRequest,
     source: Path,
-    model: str | None,
-    project: str | None,
-    wait: bool,
     targets: dict[str, Path],
-    as_json: bool,
-) -> int:
-    with context.ledger_connection() as (_, connection):
-        accepted = submit(
-            connection,
-            ProcrastinateEngine(context.database(settings)),
-            LocalFiles(settings.files_folder),
-            settings,
-            CHECK,
-            request.model_dump(mode="json"),
-            {request.input_filename: Given(source, model)},
-            project=context.project_name(connection, settings, project),
-        )
-        if not as_json:
-            for file, (name, number) in accepted.versions.items():
-                console().say(f"{file}: {name}, version {number}")
-            console().say(f"job {accepted.job_id}")
-        if not wait:
-            if as_json:
-                print_json({"job_id": accepted.job_id})
-            return 0
-        job = waiting.wait_for(connection, accepted.job_id)
-        if as_json:
-            print_json(job)
-        code = waiting.report(job, quiet=as_json)
-        if job["state"] == "finished":
-            files = LocalFiles(settings.files_folder)
-            for each in job["outcome"]["outputs"]:
-                shutil.copyfile(files.fetch(job["project"], each["sha256"]), targets[each["name"]])
-                if not as_json:
-                    console().say(f"written: {targets[each['name']]}")
-    return code
+    run: str | None = None,
+) -> ConversionReport:
+    document = request.model_dump(mode="json")
+    inputs = {request.input_filename: source}
+    with running.computed(settings, CHECK, document, inputs, run) as folder:
+        report = handover.read(folder)
+        for output in report.outputs:
+            shutil.copyfile(folder / output.file, targets[output.name])
+    return report
 
 
 def _document(report: ConversionReport, request: ConversionRequest) -> dict[str, Any]:

@@ -64,8 +64,8 @@ def demo() -> None:
                 for revision, job in jobs.items()
             }
             _show(connection, results)
-            demo_convert.finish(settings, connection, conversion)
             _show_validated(connection, validated, workers)
+            demo_convert.finish(settings, connection, conversion)
             _compare_revisions(settings, connection, dsn, Path(folder))
     finally:
         workers.stop()

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ifcbase.cli import changes
+from ifcbase.cli.conversion_results import conversion_tables
 from ifcbase.cli.ids_results import ids_tables
 from ifcbase.cli.output import Output, console, counted, percent, table, verdict_text
 from ifcbase.errors import RequestInvalid
 from ifcbase.jobs.engine import Connection
-from ifcbase.ledger import diffs, ids, results
+from ifcbase.ledger import conversions, diffs, ids, results
 
 #: What the count of a result counts.
 _THINGS = {"tester": "failed specification", "diff": "change"}
@@ -69,6 +70,7 @@ _DETAILS: dict[
         Callable[[Output, dict[str, Any]], None],
     ],
 ] = {
-    "tester": (ids.read, ids_tables),
+    "conversion": (conversions.read, conversion_tables),
     "diff": (diffs.show_changes, changes.show_recorded),
+    "tester": (ids.read, ids_tables),
 }

@@ -115,10 +115,9 @@ def _selected(
     request: ConversionRequest, model: ifcopenshell.file, inventory: Inventory
 ) -> list[int]:
     """All physical elements, or what is included of everything, without what is excluded."""
+    chosen = inventory.physical()
     if request.include:
         chosen = select(model, inventory, "i", request.include)
-    else:
-        chosen = select(model, inventory, "a", None)
     if request.exclude:
         chosen = np.setdiff1d(chosen, select(model, inventory, "i", request.exclude))
     return [int(i) for i in chosen]

@@ -168,7 +168,10 @@ class ConversionRequest(BaseModel):
             asked = getattr(self, name)
             if asked is not None and asked is not False and self.format not in formats:
                 where = ", ".join(f".{each}" for each in Format if each in formats)
-                raise ValueError(f"{name} has no effect on .{self.format}, only on {where}")
+                text = f"has no effect on .{self.format}, only on {where}"
+                raise PydanticCustomError(
+                    "idle_field", "{field} {text}", {"field": name, "text": text}
+                )
         if self.bounds and self.scale:
             raise ValueError("bounds and scale contradict each other; give one of them")
         if sum(getattr(self, name) for name in _NAMINGS) > 1:
@@ -263,13 +266,19 @@ def parse_request(data: Any, name_of: Callable[[str], str] | None = None) -> Con
         return ConversionRequest.model_validate(data)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
-        sentences = []
-        for problem in problems[:5]:
-            where = str(problem["loc"][0]) if problem["loc"] else ""
-            where = name_of(where) if where and name_of else where
-            text = str(problem["msg"]).removeprefix("Value error, ")
-            if problem["type"] == "extra_forbidden":
-                text = "there is no such option"
-            sentences.append(f"{where}: {text}" if where else text)
+        sentences = [_sentence(dict(problem), name_of) for problem in problems[:5]]
         cls = _ERRORS.get(str(problems[0]["type"]), RequestInvalid)
         raise cls("; ".join(sentences), detail=str(error)) from error
+
+
+def _sentence(problem: dict[str, Any], name_of: Callable[[str], str] | None) -> str:
+    """ "bounds: write WIDTHxHEIGHT" from pydantic's description."""
+    where = str(problem["loc"][0]) if problem["loc"] else ""
+    where = name_of(where) if where and name_of else where
+    text = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "extra_forbidden":
+        text = "there is no such option"
+    if problem["type"] == "idle_field":
+        field = str(problem["ctx"]["field"])
+        return f"{name_of(field) if name_of else field} {problem['ctx']['text']}"
+    return f"{where}: {text}" if where else text

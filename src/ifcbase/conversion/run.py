@@ -50,3 +50,14 @@ def run(
         progress=progress,
     )
     handover.write(report, folder)
+
+
+def run_again(
+    request: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    folder: Path,
+    progress: Progress = silent,
+    **options: Any,
+) -> None:
+    """The same after a try that crashed: now a mesher may crash, and the next takes its place."""
+    run(request, inputs, folder, progress, isolated=True, **options)

@@ -89,7 +89,7 @@ class Runner:
         try:
             return self.sandbox.run(
                 SandboxJob(
-                    run=check.run,
+                    run=(attempt.number > 1 and check.run_again) or check.run,
                     request=attempt.request,
                     inputs=inputs,
                     folder=output,

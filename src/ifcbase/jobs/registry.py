@@ -56,6 +56,8 @@ class Check:
     models: Callable[[Any], list[str]]  # names of the models a request reads
     run: str  # module:function the child calls: (request, inputs, folder, progress)
     record: Record
+    #: What the child calls from the second attempt on, if that is something else.
+    run_again: str | None = None
     #: Names of the other files a request reads, and what looks at one before it is accepted: gives
     #: its SHA-256, refuses what the check could not use.
     others: Callable[[Any], list[str]] = _none
@@ -126,6 +128,7 @@ CHECKS: Mapping[str, Check] = {
             parse=parse_conversion,
             models=_conversion_models,
             run="ifcbase.conversion.run:run",
+            run_again="ifcbase.conversion.run:run_again",
             record=conversion_record.record,
         ),
         Check(

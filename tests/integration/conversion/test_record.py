@@ -15,7 +15,7 @@ from ifcbase.conversion.run import run
 from ifcbase.errors import Conflict, NotFound, ReportInvalid, RequestInvalid
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.registry import check_named
-from ifcbase.ledger import results
+from ifcbase.ledger import conversions, results
 from ifcbase.ledger.interface import Attempt
 from ifcbase.ledger.postgres import PostgresLedger
 from tests.ifc_builder import IfcBuilder
@@ -108,6 +108,11 @@ def test_a_conversion_is_stored_with_all_it_says(
     assert "mtllib a.mtl" in text
     header = results.show_other(any_busy.connection, project, "conversion", row[10])
     assert {each["name"] for each in header["outputs"]} == set(outputs)
+    details = conversions.read(any_busy.connection, row[10], None)
+    assert details["facts"]["selected"] == 2
+    (missing,) = details["left_out"]
+    assert (missing["ifc_class"], missing["name"]) == ("IfcWall", "broken")
+    assert conversions.read(any_busy.connection, row[10], 0)["left_out"] == []
 
 
 def test_the_inventory_of_the_model_is_stored_once(

@@ -83,7 +83,7 @@ class Converter:
     cache: MeshCache
 
     def __call__(
-        self, model: Path, output: str, *, kept: bool = True, **options: Any
+        self, model: Path, output: str, *, kept: bool = True, isolated: bool = False, **options: Any
     ) -> tuple[Path, ConversionReport]:
         """The written file and the report."""
         folder = Path(tempfile.mkdtemp(dir=self.root))
@@ -92,7 +92,9 @@ class Converter:
         request = parse_request(
             {"input_filename": model.name, "output_filename": output, **options}
         )
-        report = convert(request, model, folder, Meshes(stage, self.cache if kept else None))
+        report = convert(
+            request, model, folder, Meshes(stage, self.cache if kept else None, isolated)
+        )
         if kept:
             assert self.cache.admit_all(stage) == []
         shutil.rmtree(stage)

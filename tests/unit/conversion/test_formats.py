@@ -10,9 +10,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-import collada
+import collada  # type: ignore[import-untyped]
 import numpy as np
-import openpyxl
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 import trimesh
 
@@ -335,7 +335,7 @@ EVERY = pytest.mark.parametrize("output", ["a.glb", "a.obj", "a.dae", "a.svg", "
 def test_the_same_model_gives_the_same_bytes(
     far_house: Path, converter: Converter, output: str
 ) -> None:
-    """Again, and with meshes made anew instead of kept."""
+    """Again, and with meshes made anew instead of kept, here or in another process."""
 
     def hashes(report: ConversionReport) -> list[str]:
         return [each.sha256 for each in report.outputs]
@@ -345,6 +345,8 @@ def test_the_same_model_gives_the_same_bytes(
     assert hashes(converter(far_house, output, **options)[1]) == first
     if output in {"a.glb", "a.obj"}:
         assert hashes(converter(far_house, output, kept=False, **options)[1]) == first
+        apart = converter(far_house, output, kept=False, isolated=True, **options)[1]
+        assert hashes(apart) == first
 
 
 @EVERY
