@@ -16,7 +16,8 @@ from ifcbase.ifc.meshing.build import default_meshers, engine_facts
 from ifcbase.ifc.meshing.entry import read_entry
 from ifcbase.ifc.meshing.filemeshes import FileMeshes
 from ifcbase.ifc.meshing.mesher import Wanted
-from ifcbase.ifc.meshing.process import COMMAND, Worker
+from ifcbase.ifc.meshing.process import COMMAND, Answer, Worker
+from ifcbase.ifc.reading import ReadModel, Selection, read_reading, reading_key
 from ifcbase.progress import Progress, silent
 
 #: Folder name for entries made while a mesher was left out: good for this run, not for the cache.
@@ -33,11 +34,15 @@ SECONDS_PER_BYTE = 7e-8
 
 @dataclass(frozen=True, slots=True)
 class FileToMesh:
-    """A file, its SHA-256 and the elements wanted of it."""
+    """A file, its SHA-256 and the elements wanted of it.
+
+    Without ``wanted`` the file is read first, and what the ``selections`` take is meshed.
+    """
 
     path: Path
     sha256: str
-    wanted: Wanted
+    wanted: Wanted | None = None
+    selections: tuple[Selection, ...] = ()
 
 
 @dataclass(slots=True)
@@ -45,6 +50,7 @@ class Meshing:
     """What came of one file: its meshes, or the error that stopped it; crashes by mesher."""
 
     meshes: FileMeshes | None = None
+    model: ReadModel | None = None  # where selections were asked for, also if meshing failed
     error: IfcbaseError | None = None
     from_cache: bool = False
     crashes: dict[str, str] = field(default_factory=dict)
@@ -77,20 +83,24 @@ def mesh_files(
     """
     engine = engine_facts(default_meshers())
     results = [Meshing() for _ in files]
-    keys = [entry_key(f.sha256, f.wanted, engine) for f in files]
     waiting: list[int] = []
-    for i, key in enumerate(keys):
-        meshes = cache.get(key) if cache is not None else None
-        if meshes is None:
+    for i, file in enumerate(files):
+        result = results[i]
+        if cache is not None:
+            if file.wanted is None:
+                result.model = cache.get_reading(reading_key(file.sha256, file.selections))
+            wanted = _wanted(file, result.model)
+            if wanted is not None:
+                result.meshes = cache.get(entry_key(file.sha256, wanted, engine))
+        result.from_cache = result.meshes is not None
+        if not result.from_cache:
             waiting.append(i)
-        else:
-            results[i] = Meshing(meshes, from_cache=True)
     order = sorted(waiting, key=lambda i: (-estimated_cost(files[i].path), i))
     queue: SimpleQueue[int] = SimpleQueue()
     for i in order:
         queue.put(i)
     count = min(processes or os.cpu_count() or 1, len(waiting))
-    pool = _Pool(files, keys, results, stage, timeout_s, tuple(command))
+    pool = _Pool(files, engine, results, stage, timeout_s, tuple(command))
     done = len(files) - len(waiting)
     lock = threading.Lock()
 
@@ -109,6 +119,13 @@ def mesh_files(
 
     _run_threads(work, count)
     return results
+
+
+def _wanted(file: FileToMesh, model: ReadModel | None) -> Wanted | None:
+    """What is to be meshed of a file, as far as that is known."""
+    if file.wanted is not None or model is None:
+        return file.wanted
+    return Wanted.of(model.inventory.elements[i] for i in model.union())
 
 
 def _run_threads(work: Any, count: int) -> None:
@@ -133,7 +150,7 @@ def _run_threads(work: Any, count: int) -> None:
 @dataclass(slots=True)
 class _Pool:
     files: Sequence[FileToMesh]
-    keys: list[str]
+    engine: dict[str, Any]
     results: list[Meshing]
     stage: Path
     timeout_s: float | None
@@ -141,11 +158,16 @@ class _Pool:
 
     def mesh(self, i: int, worker: Worker) -> None:
         """Mesh file i, leaving out meshers that crash, until it is done or none is left."""
-        file, result, key = self.files[i], self.results[i], self.keys[i]
+        file, result = self.files[i], self.results[i]
         names = [m.name for m in default_meshers()]
         folder = self.stage
         while True:
-            answer = worker.ask(self._task(file, key, folder, names), self.timeout_s)
+            answer = worker.ask(self._task(file, result.model, folder, names), self.timeout_s)
+            try:
+                self._take_reading(file, result, answer)
+            except (ReportInvalid, OSError) as error:
+                result.error = _untrusted(error)
+                return
             if answer.crash is None:
                 break
             result.crashes[answer.mesher] = answer.crash
@@ -158,28 +180,48 @@ class _Pool:
         if answer.error is not None:
             result.error = answer.error
             return
+        wanted = _wanted(file, result.model)
         try:
+            if wanted is None:
+                raise ReportInvalid("meshes of a model that was not read")
+            key = entry_key(file.sha256, wanted, self.engine)
             result.meshes = read_entry(Path(answer.entry), key, distrust=True)
-        except ReportInvalid as error:
-            result.error = error
-            return
-        except OSError as error:
-            result.error = ReportInvalid(
-                "the meshes are not where they should be", detail=str(error)
-            )
+        except (ReportInvalid, OSError) as error:
+            result.error = _untrusted(error)
             return
         result.error = None
         if result.crashes:
             result.meshes.engine["crashes"] = dict(result.crashes)
 
-    @staticmethod
-    def _task(file: FileToMesh, key: str, folder: Path, meshers: list[str]) -> dict[str, Any]:
-        return {
+    def _task(
+        self, file: FileToMesh, model: ReadModel | None, folder: Path, meshers: list[str]
+    ) -> dict[str, Any]:
+        task: dict[str, Any] = {
             "path": str(file.path.absolute()),
-            "step_ids": file.wanted.step_ids.tolist(),
-            "global_ids": file.wanted.global_ids,
-            "ifc_classes": file.wanted.ifc_classes,
+            "sha256": file.sha256,
+            "selections": None,
             "stage": str(folder.absolute()),
-            "key": key,
+            "key": None,
             "meshers": meshers,
         }
+        wanted = _wanted(file, model)
+        if wanted is None:
+            return task | {"selections": file.selections}
+        return task | {
+            "step_ids": wanted.step_ids.tolist(),
+            "global_ids": wanted.global_ids,
+            "ifc_classes": wanted.ifc_classes,
+            "key": entry_key(file.sha256, wanted, self.engine),
+        }
+
+    @staticmethod
+    def _take_reading(file: FileToMesh, result: Meshing, answer: Answer) -> None:
+        if answer.reading:
+            key = reading_key(file.sha256, file.selections)
+            result.model = read_reading(Path(answer.reading), key)
+
+
+def _untrusted(error: ReportInvalid | OSError) -> ReportInvalid:
+    if isinstance(error, ReportInvalid):
+        return error
+    return ReportInvalid("what was made is not where it should be", detail=str(error))

@@ -27,6 +27,7 @@ class Answer:
 
     mesher: str = "start"
     entry: str = ""
+    reading: str = ""  # the model as read, staged before the meshing began
     error: IfcbaseError | None = None
     crash: str | None = None
     timed_out: bool = False
@@ -77,6 +78,8 @@ class Worker:
                 said = json.loads(line)
                 if said["event"] == "start":
                     answer.mesher = said["mesher"]
+                elif said["event"] == "read":
+                    answer.reading = said["entry"]
                 elif said["event"] == "error":
                     answer.error = from_dict(said["error"])
                     return answer

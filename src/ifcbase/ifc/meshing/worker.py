@@ -15,9 +15,10 @@ from typing import Any, TextIO
 import numpy as np
 
 from ifcbase.errors import ComputeError, IfcbaseError
-from ifcbase.ifc.mesh_cache import stage
-from ifcbase.ifc.meshing.build import default_meshers, mesh_file
+from ifcbase.ifc.mesh_cache import entry_key, stage, stage_reading
+from ifcbase.ifc.meshing.build import default_meshers, engine_facts, mesh_file
 from ifcbase.ifc.meshing.mesher import Wanted
+from ifcbase.ifc.reading import read_model, reading_key
 
 
 def serve(tasks: TextIO, answers: TextIO) -> None:
@@ -41,19 +42,30 @@ def serve(tasks: TextIO, answers: TextIO) -> None:
 
 
 def _run(task: dict[str, Any], say: Any) -> Path:
-    wanted = Wanted(
-        np.array(task["step_ids"], np.int64),
-        tuple(task["global_ids"]),
-        tuple(task["ifc_classes"]),
-    )
+    path, folder, key, model = Path(task["path"]), Path(task["stage"]), task["key"], None
+    if task["selections"] is None:
+        wanted = Wanted(
+            np.array(task["step_ids"], np.int64),
+            tuple(task["global_ids"]),
+            tuple(task["ifc_classes"]),
+        )
+    else:
+        say(event="start", mesher="reading", elements=0)
+        selections = [(mode, selector) for mode, selector in task["selections"]]
+        read, model = read_model(path, task["sha256"], selections)
+        staged = stage_reading(folder, reading_key(task["sha256"], selections), read)
+        say(event="read", entry=str(staged))
+        wanted = Wanted.of(read.inventory.elements[i] for i in read.union())
+        key = entry_key(task["sha256"], wanted, engine_facts(default_meshers()))
     meshers = [m for m in default_meshers() if m.name in task["meshers"]]
     meshes = mesh_file(
-        Path(task["path"]),
+        path,
         wanted,
         meshers=meshers,
         watch=lambda mesher, elements: say(event="start", mesher=mesher, elements=elements),
+        model=model,
     )
-    return stage(Path(task["stage"]), task["key"], meshes)
+    return stage(folder, key, meshes)
 
 
 def main() -> None:
