@@ -20,6 +20,7 @@ from ifcbase.errors import (
     LedgerUnavailable,
 )
 from ifcbase.files.store import FileStore
+from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob, SandboxResult
 from ifcbase.ledger.interface import Attempt, Ledger
@@ -43,6 +44,7 @@ class Runner:
     stop: threading.Event
     again: Callable[[str], None]
     revive: Callable[[], None] = field(default=lambda: None)
+    meshes: KeptMeshes | None = None
 
     def handle(self, job_id: str) -> None:
         """Run one attempt if the job waits for one. Failures end up on the job, not here."""
@@ -87,6 +89,7 @@ class Runner:
             inputs[given.name] = link
         output = folder / "output"
         output.mkdir()
+        options = self.meshes.options() if self.meshes and check.uses_meshes else {}
         try:
             return self.sandbox.run(
                 SandboxJob(
@@ -96,6 +99,7 @@ class Runner:
                     folder=output,
                     timeout_s=attempt.timeout_s,
                     memory_mb=attempt.memory_mb,
+                    options=options,
                 ),
                 on_progress=lease.progress,
                 cancelled=lease.ended,
@@ -104,6 +108,10 @@ class Runner:
             if lease.lost.is_set():
                 raise LeaseLost from None
             raise
+        finally:
+            # Also after a failure: the other files' meshes are good, and the next try needs them.
+            if self.meshes and check.uses_meshes:
+                self.meshes.admit(output)
 
     def _store(self, attempt: Attempt, folder: Path, result: SandboxResult) -> None:
         """Store the results, trying again while the database is away and the lease holds."""

@@ -181,9 +181,10 @@ class _Pool:
             result.error = answer.error
             return
         wanted = _wanted(file, result.model)
+        if wanted is None:
+            result.error = ReportInvalid("meshes of a model that was not read")
+            return
         try:
-            if wanted is None:
-                raise ReportInvalid("meshes of a model that was not read")
             key = entry_key(file.sha256, wanted, self.engine)
             result.meshes = read_entry(Path(answer.entry), key, distrust=True)
         except (ReportInvalid, OSError) as error:
