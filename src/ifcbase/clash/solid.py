@@ -96,6 +96,8 @@ class SolidEngine:
         related = np.zeros(len(pairs), np.bool_)
         if not clash_set.include_related:
             related = self._related(a, b, pairs)
+        if not len(pairs) or related.all():
+            return _no_contacts(int(related.sum()))
         used_a = np.unique(pairs if same else pairs[:, 0])
         used_b = used_a if same else np.unique(pairs[:, 1])
         wanted = np.stack(
@@ -202,6 +204,12 @@ class SolidEngine:
         size = max(len(b), 1)
         seen = np.isin(every[:, 0] * size + every[:, 1], wanted[:, 0] * size + wanted[:, 1])
         return np.asarray(every[~seen])
+
+
+def _no_contacts(related: int) -> Contacts:
+    none, nowhere = np.zeros(0, np.int32), np.zeros((0, 3))
+    byte, number = np.zeros(0, np.uint8), np.zeros(0)
+    return Contacts(none, none, none, none, byte, number, byte, nowhere, nowhere, related=related)
 
 
 def usable_cores() -> int:
