@@ -113,7 +113,7 @@ def minkowski(s, i, j, margin, reach, keep, out, at):
             k0, k1, k2 = c1 * d2 - c2 * d1, c2 * d0 - c0 * d2, c0 * d1 - c1 * d0
             ak = a0 * k0 + a1 * k1 + a2 * k2
             bk = b0 * k0 + b1 * k1 + b2 * k2
-            if ak * bk > eps or cm * bk > eps:
+            if ak * bk > eps or cm * bk < -eps:
                 continue
             f0, f1 = bv0 + s.pe[f, 0], bv0 + s.pe[f, 1]
             w0 = s.pv[f1, 0] - s.pv[f0, 0]

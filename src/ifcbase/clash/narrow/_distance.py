@@ -89,7 +89,13 @@ def _crosses(p, q, a, b, c, out):
     g0, g1, g2 = c[0] - a[0], c[1] - a[1], c[2] - a[2]
     h0, h1, h2 = d1 * g2 - d2 * g1, d2 * g0 - d0 * g2, d0 * g1 - d1 * g0
     det = e0 * h0 + e1 * h1 + e2 * h2
-    if det == 0.0:
+    # Along the triangle, rounding decides where they meet; their edges are nearer then anyway.
+    size = (
+        (d0 * d0 + d1 * d1 + d2 * d2)
+        * (e0 * e0 + e1 * e1 + e2 * e2)
+        * (g0 * g0 + g1 * g1 + g2 * g2)
+    )
+    if det * det <= 1e-18 * size:
         return False
     s0, s1, s2 = p[0] - a[0], p[1] - a[1], p[2] - a[2]
     u = (s0 * h0 + s1 * h1 + s2 * h2) / det

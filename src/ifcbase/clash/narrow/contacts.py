@@ -155,11 +155,11 @@ def _second_first(s: Solids, pairs: IntArray) -> npt.NDArray[np.bool_]:
     """Pairs to compute the other way round, so that swapping the sides changes nothing."""
     p = s.pieces
     n = len(s)
-    keys = np.zeros((n, 4))
+    keys = np.zeros((n, 10))
     keys[:, 0] = np.diff(p.v_at)
+    keys[:, 1:7] = p.box
     filled = np.flatnonzero(keys[:, 0])
-    if len(filled):
-        keys[filled, 1:] = np.add.reduceat(p.vertices, p.v_at[filled], axis=0)
+    keys[filled, 7:] = p.vertices[p.v_at[filled]]
     place = np.empty(n, np.int64)
     place[np.lexsort(keys.T[::-1])] = np.arange(n)
     turned: npt.NDArray[np.bool_] = place[pairs[:, 0]] > place[pairs[:, 1]]
