@@ -48,9 +48,10 @@ def shared(models: Path) -> list[Federation]:
 
 def tiled(federation: Federation, times: int, folder: Path) -> Federation:
     """The federation several times side by side, each copy with GlobalIds of its own."""
-    sides = []
-    for side in (federation.a, federation.b):
-        sides.append(tuple(_moved(path, n, folder) for path in side for n in range(times)))
+    sides = [
+        tuple(_moved(path, n, folder) for path in side for n in range(times))
+        for side in (federation.a, federation.b)
+    ]
     return Federation(f"{federation.name} x {times}", *sides)
 
 
