@@ -21,7 +21,7 @@ FAR = (500_000.0, 6_600_000.0, 0.0)
 #: The files' single precision mesher rounds to 4 micrometres at the edge of this scene.
 NEAR = 5e-5
 
-MODES = {
+MODES: dict[str, dict[str, object]] = {
     "collision": {"mode": "collision"},
     "touching": {"mode": "collision", "allow_touching": True},
     "wide": {"mode": "clearance", "clearance": 0.05},

@@ -30,7 +30,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
         "into": ((3, 0.18, 1), (0.1, 2, 0.1)),
     }.items():
         builder = IfcBuilder()
-        builder.box(name, *box)  # type: ignore[arg-type]
+        builder.box(name, *box)
         made[name] = builder.write(tmp_path / f"{name}.ifc")
     return made
 
