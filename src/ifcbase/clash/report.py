@@ -123,6 +123,7 @@ class SetReport:
     clashes: Clashes
     related_left_out: int = 0  # pairs of hosts with their fillings, or parts of one assembly
     touching: int = 0  # pairs in contact within the band, reported or not
+    undecided: int = 0  # pairs not among the clashes that nobody could judge
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -152,7 +153,7 @@ class SetReport:
             return Verdict.FOUND
         if self.empty_sides or self.coverage < min_coverage:
             return Verdict.INCONCLUSIVE
-        if any(len(s.selected) == 0 for s in self.a + self.b):
+        if self.undecided or any(len(s.selected) == 0 for s in self.a + self.b):
             return Verdict.INCONCLUSIVE
         return Verdict.CLEAN
 
@@ -165,6 +166,7 @@ class FileReport:
     sha256: str
     inventory: Inventory
     signatures: Signatures | None = None
+    failure: str | None = None  # why nothing of it could be tested, for people
 
 
 @dataclass(slots=True)

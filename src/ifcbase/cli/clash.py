@@ -13,8 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.clash import handover
+from ifcbase.clash.detect import ENGINES
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
 from ifcbase.clash.request import ClashRequest, Mode
+from ifcbase.clash.solid import CONTACT_BAND, usable_cores
 from ifcbase.cli import context, waiting, wording
 from ifcbase.cli.output import (
     JsonOption,
@@ -30,6 +32,7 @@ from ifcbase.cli.results import contacts_table, coverage_table
 from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
 from ifcbase.files.local import LocalFiles
 from ifcbase.ifc.opening import check_file
+from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
@@ -76,6 +79,13 @@ def clash(
     min_coverage: Annotated[
         float | None, typer.Option(help="Share of elements that must be tested (1.0).")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="solid (default) or reference (as ifcclash does it).")
+    ] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option("--keep-going", help="Test the other models when one is broken."),
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the report (ifcclash's JSON) here.")
     ] = None,
@@ -124,16 +134,20 @@ def clash(
     request = wording.parsed(document, from_options=spec is None)
     paths = {file: _find(file, folder) for file in request.files()}
     check_output(output, [*paths.values(), *([spec] if spec else [])])
-    for path in paths.values():
-        check_file(path)
-
     settings = get_settings()
+    if engine is not None and engine not in ENGINES:
+        raise RequestInvalid(f"--engine {engine}: the engines are {' and '.join(ENGINES)}")
     if submit_:
+        if engine or keep_going:
+            raise RequestInvalid("--engine and --keep-going do not go with --submit")
+        for path in paths.values():
+            check_file(path)
         code = _submit(settings, request, paths, streams, project, wait, output, as_json)
     elif model or project is not None:
         raise RequestInvalid(f"{'--model' if model else '--project'} goes with --submit")
     else:
-        code = _run(settings, request, paths, output, as_json)
+        meshes = KeptMeshes.of(settings, engine, sign=False)
+        code = _run(settings, request, paths, output, as_json, meshes, keep_going)
     raise typer.Exit(code)
 
 
@@ -281,12 +295,17 @@ def _run(
     paths: dict[str, Path],
     output: Path | None,
     as_json: bool,
+    meshes: KeptMeshes,
+    keep_going: bool,
 ) -> int:
     with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
         folder = Path(name) / "output"
         folder.mkdir()
         sandbox = Sandbox(
-            work_folder=Path(name) / "work", memory_mb=settings.job_memory_mb, spare=False
+            work_folder=Path(name) / "work",
+            memory_mb=settings.job_memory_mb,
+            cores=usable_cores(),
+            spare=False,
         )
         with sandbox, progress_line() as line:
             job = SandboxJob(
@@ -296,8 +315,12 @@ def _run(
                 folder=folder,
                 timeout_s=settings.job_timeout_s,
                 memory_mb=settings.job_memory_mb,
+                options=meshes.options() | {"keep_going": keep_going},
             )
-            sandbox.run(job, on_progress=line)
+            try:
+                sandbox.run(job, on_progress=line)
+            finally:
+                meshes.admit(folder)
         report = handover.read(folder)
         if output:
             shutil.copyfile(folder / "output.json", output)
@@ -336,6 +359,10 @@ def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
         notes.append(f"nothing was tested on side {' and '.join(each.empty_sides)}")
     elif each.coverage < 1:
         notes.append(partly_tested(each.coverage))
+    if each.undecided:
+        notes.append(f"{each.undecided} pairs could not be judged")
+    if each.touching:
+        notes.append(f"{each.touching} pairs touch within {CONTACT_BAND * 1000:g} mm")
     if each.related_left_out:
         notes.append(
             f"{each.related_left_out} pairs of hosts and fillings or parts of one assembly were "

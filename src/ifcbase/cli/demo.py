@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from ifcbase import samples
 from ifcbase.cli import context, waiting
 from ifcbase.cli.output import console, table
 from ifcbase.cli.pairs import pairs_table
@@ -73,6 +72,8 @@ def _check(
     revision: Literal["A", "B"],
 ) -> str:
     """Write a revision of the sample building and submit its clash check; gives the job."""
+    from ifcbase import samples  # loads the geometry library, which no other command needs here
+
     sample = samples.build(folder / revision, revision=revision)
     names = {discipline: path.name for discipline, path in sample.files.items()}
     request = {

@@ -67,6 +67,20 @@ def family_of(schema_identifier: str) -> str:
     return schema_identifier.upper().split("_")[0]
 
 
+def file_sha256(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, as hex. Raises FileMissing and FileUnreadable."""
+    path = Path(path)
+    if not path.exists():
+        raise FileMissing(f"{path} does not exist")
+    if not path.is_file():
+        raise FileUnreadable(f"{path} is not a file")
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise FileUnreadable(f"{path} cannot be read", detail=str(error)) from error
+
+
 def check_file(path: Path | str) -> FileFacts:
     """Size, SHA-256 and schema of an IFC file in STEP form, without native code.
 

@@ -35,6 +35,7 @@ class Check:
     models: Callable[[Any], list[str]]  # names of the models a request reads
     run: str  # module:function the child calls: (request, inputs, folder, progress)
     record: Record
+    uses_meshes: bool = False  # run takes the keywords of KeptMeshes
 
 
 def _clash_models(request: ClashRequest) -> list[str]:
@@ -52,6 +53,7 @@ CHECKS: Mapping[str, Check] = {
             models=_clash_models,
             run="ifcbase.clash.run:run",
             record=clash_record.record,
+            uses_meshes=True,
         ),
     ]
 }

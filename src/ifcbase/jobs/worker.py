@@ -12,6 +12,7 @@ from ifcbase.errors import IfcbaseError, LedgerUnavailable
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.engine import Engine
+from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.reaper import reap_until
 from ifcbase.jobs.registry import CHECKS, check_named
 from ifcbase.jobs.sandbox import Sandbox
@@ -40,6 +41,7 @@ def work(
         [check.run.partition(":")[0] for check in served],
         work_folder=settings.work_folder,
         memory_mb=settings.job_memory_mb,
+        cores=settings.job_cores,
     )
     ledger = PostgresLedger(dsn, writing_idle_s=settings.lease_s * 3)
     runner = Runner(
@@ -54,6 +56,7 @@ def work(
         stop=stop,
         again=lambda job_id: _again(dsn, engine, job_id),
         revive=_careful(revive),
+        meshes=KeptMeshes.of(settings),
     )
     reaper = threading.Thread(
         target=reap_until,

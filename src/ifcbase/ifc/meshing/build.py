@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ from ifcbase.ifc.meshing.mesher import Meshed, Mesher, Source, Wanted, assemble
 from ifcbase.ifc.meshing.shapes import ShapeReader
 from ifcbase.ifc.meshing.topology import WELD
 from ifcbase.ifc.meshset import MeshSet
+
+if TYPE_CHECKING:
+    import ifcopenshell
 
 Rows = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -63,18 +66,21 @@ def engine_facts(meshers: Sequence[Mesher]) -> dict[str, Any]:
 
 
 def mesh_file(
-    path: Path,
+    path: Path | Source,
     wanted: Wanted,
     *,
     meshers: Sequence[Mesher] | None = None,
     watch: Watch = _nobody_watches,
+    model: ifcopenshell.file | None = None,
 ) -> FileMeshes:
     """Mesh the wanted elements of a file; every one of them comes back with an outcome.
 
     Raises ComputeError if no mesher can read the file at all. One thread, this process.
+    ``model`` is the file already open, if it is; a Source is a path with what is known of it.
     """
+    source = path if isinstance(path, Source) else Source(path, model)
     chain = tuple(meshers) if meshers is not None else default_meshers()
-    work = _Work(Source(path), wanted)
+    work = _Work(source, wanted)
     rows = np.arange(len(wanted))
     for number, mesher in enumerate(chain):
         if not len(rows):
@@ -83,7 +89,7 @@ def mesh_file(
         rows = work.attempt(number, mesher, rows, last=number == len(chain) - 1)
     if len(work.broken) == len(chain):
         raise ComputeError(
-            f"no mesher can read {path.name}",
+            f"no mesher can read {source.path.name}",
             detail="; ".join(f"{name}: {why}" for name, why in work.broken.items()),
         )
     watch("empty or failed", len(rows))
