@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ifcbase.clash import handover
+from ifcbase.clash import handover, kept
 from ifcbase.clash.detect import detect, make_engine
 from ifcbase.clash.output import write_output
 from ifcbase.clash.request import parse_request
@@ -16,6 +16,11 @@ from ifcbase.progress import Progress, silent
 OUTPUT = "output.json"
 #: Folder in the job's own where new cache entries wait for the parent to admit them.
 STAGE = "meshes"
+
+
+def kept_in(folder: Path, limit: int) -> MeshCache:
+    """The folder of kept meshes and contacts, at most ``limit`` bytes."""
+    return MeshCache(folder, limit, {kept.SUFFIX: kept.read_block})
 
 
 def run(
@@ -39,7 +44,7 @@ def run(
     options: dict[str, Any] = {"sign": sign}
     if mesh_cache is not None and engine == "solid":
         # The limit is the owner's business: nothing is added or cleaned here.
-        options |= {"cache": MeshCache(Path(mesh_cache), 0), "stage": folder / STAGE}
+        options |= {"cache": kept_in(Path(mesh_cache), 0), "stage": folder / STAGE}
     report = detect(
         parsed,
         {name: Path(path) for name, path in inputs.items()},

@@ -5,13 +5,15 @@ Everything is computed about one origin of the federation; points leave in world
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +26,8 @@ from ifcbase.clash.engine import (
     Undecided,
     nothing_read,
 )
-from ifcbase.clash.report import FloatArray, IntArray, LeftOut
+from ifcbase.clash.kept import SUFFIX, Block, key_of, read_block, write_block
+from ifcbase.clash.report import FloatArray, IntArray, Kind, LeftOut
 from ifcbase.clash.request import ClashSet, Mode
 from ifcbase.errors import ComputeError
 from ifcbase.ifc.mesh_cache import MeshCache
@@ -45,6 +48,19 @@ _REASONS = {
 }
 Rows = npt.NDArray[np.int64]
 Pairs = npt.NDArray[np.int32]
+_COLUMNS = ("x_model", "y_model", "x", "y", "kind", "distance", "measured", "p_x", "p_y")
+
+
+class Rule(NamedTuple):
+    """What of a clash set decides what is measured; the rest decides what is reported."""
+
+    reach: float  # metres up to which gaps are measured
+    include_related: bool
+
+    @property
+    def margin(self) -> float:
+        """How near boxes must come (metres)."""
+        return max(self.reach, CONTACT_BAND)
 
 
 class SolidEngine:
@@ -65,6 +81,7 @@ class SolidEngine:
         self._loaded: list[LoadedModel] = []
         self._meshes: list[FileMeshes | None] = []
         self._row: list[IntArray] = []  # per model: row of its meshes for each inventory index
+        self._keys: list[str | None] = []  # per model: the key of its meshes
         self._boxes: list[FloatArray] = []
         self._origin = np.zeros(3)
 
@@ -72,6 +89,7 @@ class SolidEngine:
         found = self._made(files, progress)
         self._loaded = [_loaded(f, each) for f, each in zip(files, found, strict=True)]
         self._meshes = [each.meshes for each in found]
+        self._keys = [each.key for each in found]
         self._row = [
             _rows(one, meshes) for one, meshes in zip(self._loaded, self._meshes, strict=True)
         ]
@@ -83,66 +101,143 @@ class SolidEngine:
         return self._loaded
 
     def find(self, clash_set: ClashSet, a: Members, b: Members) -> Contacts:
-        # Kernels compiled ahead are loaded here, where something is to be found.
-        from ifcbase.clash.narrow import detect_pairs
-        from ifcbase.clash.narrow._sweep import boxes_meet
-
         if not len(a) or not len(b):
             raise ComputeError("a clash of nothing was asked for", detail=clash_set.name)
         a, b = _sorted(a), _sorted(b)
         same = np.array_equal(a.model, b.model) and np.array_equal(a.element, b.element)
         reach = clash_set.clearance if clash_set.mode is Mode.CLEARANCE else 0.0
-        margin = max(reach, CONTACT_BAND)
-        pairs = boxes_meet(self._boxes_of(a), self._boxes_of(b), margin, same)
-        pairs = pairs if same else _once(pairs, a, b)
+        rule = Rule(reach, clash_set.include_related)
+        blocks: dict[tuple[int, int], Block] = {}
+        keys: dict[tuple[int, int], str | None] = {}
+        for pair in self._model_pairs(a, b, same, rule.margin):
+            keys[pair] = key = self._block_key(pair, a, b, rule)
+            if key is not None and self._cache is not None:
+                kept = self._cache.get_other(key, SUFFIX, read_block)
+                if kept is not None and self._fits(kept, pair):
+                    blocks[pair] = kept
+        missing = [pair for pair in keys if pair not in blocks]
+        if missing:
+            blocks |= self._measured(a, b, same, rule, missing)
+            for pair in missing:
+                key = keys[pair]
+                if key is not None and self._stage is not None:
+                    write_block(blocks[pair], key, self._stage / (key + SUFFIX))
+        return _answer(clash_set, [(pair, blocks[pair]) for pair in keys])
+
+    def _model_pairs(
+        self, a: Members, b: Members, same: bool, margin: float
+    ) -> list[tuple[int, int]]:
+        """Models of a and of b that come near each other at all; each two once if a is b."""
+
+        def hulls(members: Members) -> dict[int, FloatArray]:
+            boxes = self._boxes_of(members)
+            return {
+                m: np.concatenate([boxes[at, :3].min(axis=0), boxes[at, 3:].max(axis=0)])
+                for m, at in _by_model(members)
+            }
+
+        hulls_a, hulls_b = hulls(a), hulls(b)
+        return [
+            (i, j)
+            for i, one in hulls_a.items()
+            for j, two in hulls_b.items()
+            if not (same and j < i)
+            and bool((one[:3] <= two[3:] + margin).all() and (two[:3] <= one[3:] + margin).all())
+        ]
+
+    def _block_key(self, pair: tuple[int, int], a: Members, b: Members, rule: Rule) -> str | None:
+        """None where the meshes are not those that the same file gives every time."""
+        if any(self._keys[m] is None for m in pair):
+            return None
+        # Also what each side has of the other's model decides which side an element stands on.
+        members = [
+            hashlib.sha256(side.element[side.model == m].astype("<i4").tobytes()).hexdigest()
+            for side in (a, b)
+            for m in pair
+        ]
+        return key_of(
+            {
+                "meshes": [self._keys[m] for m in pair],
+                "one": pair[0] == pair[1],
+                "order": pair[0] < pair[1],
+                "members": members,
+                "origin": self._origin.tolist(),
+                "rule": [rule.reach, rule.include_related, CONTACT_BAND],
+                "engine": measuring_facts(),
+            }
+        )
+
+    def _fits(self, block: Block, pair: tuple[int, int]) -> bool:
+        """Whether a kept block speaks of elements that these models have."""
+        sizes = [len(self._loaded[m].model.inventory) for m in pair]
+        x = [*block.x.tolist(), *(row[0] for row in block.undecided)]
+        y = [*block.y.tolist(), *(row[1] for row in block.undecided)]
+        return max(x, default=-1) < sizes[0] and max(y, default=-1) < sizes[1]
+
+    def _measured(
+        self, a: Members, b: Members, same: bool, rule: Rule, missing: list[tuple[int, int]]
+    ) -> dict[tuple[int, int], Block]:
+        """Contacts of these pairs of models."""
+        # Kernels compiled ahead are loaded here, where something is to be found.
+        from ifcbase.clash.narrow import detect_pairs
+        from ifcbase.clash.narrow._sweep import boxes_meet
+
+        every = boxes_meet(self._boxes_of(a), self._boxes_of(b), rule.margin, same)
+        pairs = every if same else _once(every, a, b)
+        models = len(self._loaded)
+        asked = np.array([i * models + j for i, j in missing])
+        here = np.isin(a.model[pairs[:, 0]].astype(np.int64) * models + b.model[pairs[:, 1]], asked)
+        pairs = pairs[here]
         related = np.zeros(len(pairs), np.bool_)
-        if not clash_set.include_related:
+        if not rule.include_related:
             related = self._related(a, b, pairs)
-        if not len(pairs) or related.all():
-            return _no_contacts(int(related.sum()))
+        apart = a.model[pairs[related, 0]], b.model[pairs[related, 1]]
+        pairs = pairs[~related]
+        blocks = {
+            pair: _nothing(int(((apart[0] == pair[0]) & (apart[1] == pair[1])).sum()))
+            for pair in missing
+        }
+        if not len(pairs):
+            return blocks
         used_a = np.unique(pairs if same else pairs[:, 0])
         used_b = used_a if same else np.unique(pairs[:, 1])
-        wanted = np.stack(
-            [np.searchsorted(used_a, pairs[:, 0]), np.searchsorted(used_b, pairs[:, 1])], axis=1
-        )
         a, b = _take(a, used_a), _take(b, used_b)
-        skip = wanted[related]
-        if not same:
-            skip = np.concatenate([skip, self._twice(a, b, margin, wanted)])
+        wanted = _rows_among(pairs, used_a, used_b)
+        near = np.isin(every[:, 0], used_a) & np.isin(every[:, 1], used_b)
+        near_rows = _rows_among(every[near], used_a, used_b)
+        size = max(len(b), 1)
+        seen = np.isin(near_rows[:, 0] * size + near_rows[:, 1], wanted[:, 0] * size + wanted[:, 1])
         found = detect_pairs(
             self._meshes_of(a),
             None if same else self._meshes_of(b),
-            # Overlaps below the tolerance are decided, too: they are left out here.
-            mode=clash_set.mode,
-            tolerance=0.0,
-            clearance=clash_set.clearance,
-            allow_touching=clash_set.allow_touching,
-            skip=skip.astype(np.int32),
+            # All that meet, however little: what a set leaves out is left out of its answer.
+            mode=Mode.CLEARANCE if rule.reach else Mode.COLLISION,
+            clearance=max(rule.reach, 2 * CONTACT_BAND),
+            allow_touching=True,
+            skip=near_rows[~seen].astype(np.int32),
             band=CONTACT_BAND,
         )
         decided = set(zip(found.a.tolist(), found.b.tolist(), strict=True))
-        keep = np.ones(len(found), np.bool_)
-        if clash_set.mode is Mode.INTERSECTION:
-            keep = found.distance > clash_set.tolerance
-        i, j = found.a[keep], found.b[keep]
-        return Contacts(
-            x_model=a.model[i],
-            x=a.element[i],
-            y_model=b.model[j],
-            y=b.element[j],
-            kind=found.kind[keep],
-            distance=found.distance[keep],
-            measured=found.measured[keep],
-            p_x=found.p1[keep] + self._origin,
-            p_y=found.p2[keep] + self._origin,
-            touching=found.touching,
-            related=int(related.sum()),
-            undecided=tuple(
-                Undecided(_at(a, note.a), _at(b, note.b), note.reason)
-                for note in found.undecided
-                if (note.a, note.b) not in decided
-            ),
-        )
+        notes = [n for n in found.undecided if (n.a, n.b) not in decided]
+        for pair, block in blocks.items():
+            rows = np.flatnonzero((a.model[found.a] == pair[0]) & (b.model[found.b] == pair[1]))
+            i, j = found.a[rows], found.b[rows]
+            blocks[pair] = Block(
+                x=a.element[i],
+                y=b.element[j],
+                kind=found.kind[rows],
+                distance=found.distance[rows],
+                measured=found.measured[rows],
+                p_x=found.p1[rows] + self._origin,
+                p_y=found.p2[rows] + self._origin,
+                related=block.related,
+                undecided=tuple(
+                    (int(a.element[n.a]), int(b.element[n.b]), n.reason)
+                    for n in notes
+                    if (int(a.model[n.a]), int(b.model[n.b])) == pair
+                ),
+            )
+        return blocks
 
     def _made(self, files: Sequence[ModelFile], progress: Progress) -> list[Meshing]:
         stage = self._stage or Path(tempfile.mkdtemp(prefix="ifcbase-meshes-"))
@@ -201,20 +296,75 @@ class SolidEngine:
             related[at] = each.model.relations.related(one, two)
         return related
 
-    def _twice(self, a: Members, b: Members, margin: float, wanted: Rows) -> Rows:
-        """Pairs whose boxes meet that are not wanted: an element with itself, or seen already."""
-        from ifcbase.clash.narrow._sweep import boxes_meet
 
-        every = boxes_meet(self._boxes_of(a), self._boxes_of(b), margin, False).astype(np.int64)
-        size = max(len(b), 1)
-        seen = np.isin(every[:, 0] * size + every[:, 1], wanted[:, 0] * size + wanted[:, 1])
-        return np.asarray(every[~seen])
+def _answer(clash_set: ClashSet, blocks: list[tuple[tuple[int, int], Block]]) -> Contacts:
+    """What a clash set reports of all that was measured."""
+    limit = max(clash_set.tolerance, CONTACT_BAND)
+    columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in _COLUMNS}
+    touching = 0
+    for (i, j), block in blocks:
+        touch = block.kind == Kind.TOUCHING
+        touching += int(touch.sum())
+        if clash_set.mode is Mode.INTERSECTION:
+            keep = ~touch & (block.distance > limit)
+        elif clash_set.mode is Mode.COLLISION:
+            keep = ~touch | clash_set.allow_touching
+        else:
+            near = touch | (block.kind == Kind.CLEARANCE)
+            keep = ~near | (block.distance < clash_set.clearance)
+        rows = np.flatnonzero(keep)
+        columns["x_model"].append(np.full(len(rows), i, np.int32))
+        columns["y_model"].append(np.full(len(rows), j, np.int32))
+        for name in _COLUMNS[2:]:
+            columns[name].append(getattr(block, name)[rows])
+    empty = _nothing(0)
+    joined: dict[str, Any] = {
+        name: np.concatenate(parts) if parts else getattr(empty, name.removesuffix("_model"))
+        for name, parts in columns.items()
+    }
+    return Contacts(
+        **joined,
+        touching=touching,
+        related=sum(block.related for _, block in blocks),
+        undecided=tuple(
+            Undecided((i, x), (j, y), reason)
+            for (i, j), block in blocks
+            for x, y, reason in block.undecided
+        ),
+    )
 
 
-def _no_contacts(related: int) -> Contacts:
-    none, nowhere = np.zeros(0, np.int32), np.zeros((0, 3))
-    byte, number = np.zeros(0, np.uint8), np.zeros(0)
-    return Contacts(none, none, none, none, byte, number, byte, nowhere, nowhere, related=related)
+def _nothing(related: int) -> Block:
+    none, byte = np.zeros(0, np.int32), np.zeros(0, np.uint8)
+    return Block(
+        none, none, byte, np.zeros(0), byte, np.zeros((0, 3)), np.zeros((0, 3)), related=related
+    )
+
+
+def _rows_among(pairs: Pairs, used_a: Pairs, used_b: Pairs) -> Rows:
+    """Pairs as rows of the used elements."""
+    return np.stack(
+        [np.searchsorted(used_a, pairs[:, 0]), np.searchsorted(used_b, pairs[:, 1])], axis=1
+    )
+
+
+@lru_cache(maxsize=1)
+def measuring_facts() -> dict[str, Any]:
+    """What decides a measurement besides the meshes."""
+    return {
+        "sources": source_digest(),
+        "versions": {name: version(name) for name in ("manifold3d", "numba", "numpy")},
+    }
+
+
+@lru_cache(maxsize=1)
+def source_digest() -> str:
+    """SHA-256 of the narrow phase and of this file: other sources may measure otherwise."""
+    here = Path(__file__)
+    digest = hashlib.sha256()
+    for source in [here, *sorted((here.parent / "narrow").glob("*.py"))]:
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()
 
 
 def usable_cores() -> int:

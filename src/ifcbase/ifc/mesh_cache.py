@@ -14,7 +14,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,6 @@ SUFFIX = ".mesh"
 READING = ".reading"
 #: And so do signatures.
 SIGNED = ".signed"
-SUFFIXES = (SUFFIX, READING, SIGNED)
 #: Temporary files older than this were left by somebody who died (seconds).
 ABANDONED_S = 3600.0
 
@@ -73,11 +72,23 @@ def stage_signed(folder: Path, key: str, signatures: Signatures) -> Path:
 
 
 class MeshCache:
-    """A folder of entries, at most ``limit`` bytes; safe for several processes at once."""
+    """A folder of entries, at most ``limit`` bytes; safe for several processes at once.
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    ``others`` are kinds of entries that other rooms keep here, by suffix: each reads an entry and
+    raises ReportInvalid if it does not hold together.
+    """
+
+    def __init__(
+        self, folder: Path, limit: int, others: Mapping[str, Callable[[Path, str], object]] = {}
+    ) -> None:
         self.folder = folder
         self.limit = limit
+        self._readers: dict[str, Callable[[Path, str], object]] = {
+            SUFFIX: lambda path, key: read_entry(path, key, distrust=True),
+            READING: read_reading,
+            SIGNED: lambda path, key: read_signed(path, key, None),
+            **others,
+        }
 
     def path(self, key: str, suffix: str = SUFFIX) -> Path:
         return self.folder / key[:2] / (key + suffix)
@@ -97,6 +108,10 @@ class MeshCache:
         """The signatures of a key, of the elements of an inventory; None as in ``get``."""
         path = self.path(key, SIGNED)
         return self._get(path, key, lambda path, key: read_signed(path, key, inventory))
+
+    def get_other(self, key: str, suffix: str, read: Callable[[Path, str], T]) -> T | None:
+        """An entry of another kind; None as in ``get``."""
+        return self._get(self.path(key, suffix), key, read)
 
     @staticmethod
     def _get(path: Path, key: str, read: Callable[[Path, str], T]) -> T | None:
@@ -118,6 +133,9 @@ class MeshCache:
 
         Raises ReportInvalid if the entry does not hold together; then nothing is kept.
         """
+        self.clean(keep={self._admit(staged)})
+
+    def _admit(self, staged: Path) -> Path:
         key, suffix = staged.stem, staged.suffix
         target = self.path(key, suffix)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -125,39 +143,37 @@ class MeshCache:
         copy = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
         try:
             shutil.copyfile(staged, copy)
-            with copy.open("r+b") as file:
-                os.fsync(file.fileno())
-            if suffix == SUFFIX:
-                read_entry(copy, key, distrust=True)
-            elif suffix == READING:
-                read_reading(copy, key)
-            else:
-                read_signed(copy, key, None)
+            self._readers[suffix](copy, key)
             copy.replace(target)
         finally:
             copy.unlink(missing_ok=True)
-        self.clean(keep=target)
+        return target
 
     def admit_all(self, folder: Path) -> list[Path]:
         """Admit every staged entry of a folder; gives those that were refused."""
-        refused = []
-        for staged in sorted(p for p in folder.glob("*") if p.suffix in SUFFIXES):
+        admitted, refused = set(), []
+        for staged in sorted(p for p in folder.glob("*") if p.suffix in self._readers):
             try:
-                self.admit(staged)
+                admitted.add(self._admit(staged))
             except ReportInvalid:
                 refused.append(staged)
+        if admitted:
+            self.clean(keep=admitted)
         return refused
 
-    def clean(self, keep: Path | None = None) -> int:
-        """Remove the entries used longest ago until the rest fits; gives how many went."""
-        entries = sorted(self._entries(), key=lambda entry: entry[1:])
+    def clean(self, keep: Collection[Path] = ()) -> int:
+        """Remove the entries used longest ago until the rest fits; gives how many went.
+
+        Those to keep go only when nothing else is left to go.
+        """
+        entries = sorted(self._entries(), key=lambda entry: (entry[2] in keep, *entry[1:]))
         total = sum(size for size, _, _ in entries)
         removed = 0
         for size, _, path in entries:
             if total <= self.limit:
                 break
-            if path == keep:
-                continue
+            if path in keep and removed >= len(entries) - 1:
+                break  # the last one may be larger than all that is allowed
             path.unlink(missing_ok=True)
             total -= size
             removed += 1
@@ -170,7 +186,7 @@ class MeshCache:
                 state = path.stat()
             except FileNotFoundError:
                 continue  # another process cleans too
-            if path.suffix in SUFFIXES:
+            if path.suffix in self._readers:
                 yield state.st_size, state.st_mtime, path
             elif now - state.st_mtime > ABANDONED_S:
                 path.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ifcbase.clash.run import STAGE
+from ifcbase.clash.run import STAGE, kept_in
 from ifcbase.ifc.mesh_cache import MeshCache
 from ifcbase.settings import Settings
 
@@ -28,7 +28,7 @@ class KeptMeshes:
     @classmethod
     def of(cls, settings: Settings, engine: str | None = None, *, sign: bool = True) -> KeptMeshes:
         folder = settings.cache_folder / "meshes"
-        cache = MeshCache(folder, settings.mesh_cache_mb << 20)
+        cache = kept_in(folder, settings.mesh_cache_mb << 20)
         return cls(cache, engine or settings.clash_engine, sign)
 
     def options(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def test_a_job_keeps_its_meshes_and_the_next_one_makes_none(
     files: dict[str, Path], tmp_path: Path
 ) -> None:
     cold = job(files, tmp_path, "cold")
-    assert len(list((cold / STAGE).iterdir())) == 9  # meshes, reading and signatures of three files
+    assert len(list((cold / STAGE).iterdir())) == 11  # of three files, and contacts of two pairs
     kept = sorted(p.name for p in (tmp_path / "cache").rglob("*.*"))
     assert kept == sorted(p.name for p in (cold / STAGE).iterdir())
     warm = job(files, tmp_path, "warm")

@@ -59,6 +59,7 @@ class Meshing:
     signatures: Signatures | None = None  # where they were asked for and the model was read
     error: IfcbaseError | None = None
     from_cache: bool = False
+    key: str | None = None  # of the meshes in the cache; none where a mesher was left out
     crashes: dict[str, str] = field(default_factory=dict)
 
 
@@ -99,7 +100,8 @@ def mesh_files(
                     result.signatures = cache.get_signed(_signing_key(file), result.model.inventory)
             wanted = _wanted(file, result.model)
             if wanted is not None:
-                result.meshes = cache.get(entry_key(file.sha256, wanted, engine))
+                result.key = entry_key(file.sha256, wanted, engine)
+                result.meshes = cache.get(result.key)
         result.from_cache = result.meshes is not None
         if not result.from_cache or _unsigned(file, result):
             waiting.append(i)
@@ -209,6 +211,7 @@ class _Pool:
             result.error = _untrusted(error)
             return
         result.error = None
+        result.key = None if result.crashes else key
         if result.crashes:
             result.meshes.engine["crashes"] = dict(result.crashes)
 
