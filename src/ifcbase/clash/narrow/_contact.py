@@ -12,9 +12,8 @@ import numpy as np
 from ifcbase.clash.narrow._convex import exit_along, minkowski, way_out
 from ifcbase.clash.narrow._distance import distance, to_surface
 from ifcbase.clash.narrow._kernel import kernel
-from ifcbase.clash.narrow._pieces import SOLID
 from ifcbase.clash.narrow._small import ascending, put
-from ifcbase.clash.narrow._sweep import near
+from ifcbase.clash.narrow._boxes import near
 from ifcbase.clash.narrow.kinds import (
     BOUND,
     CLEARANCE,
@@ -26,13 +25,20 @@ from ifcbase.clash.narrow.kinds import (
     PROTRUSION,
     TOUCHING,
 )
+from ifcbase.clash.narrow.layout import (
+    AT_LEAST,
+    DISTANCE,
+    KIND,
+    MEASURED,
+    P1,
+    P2,
+    PIECES,
+    SOLID,
+    WAY,
+)
 
 #: Faces of Minkowski bodies kept for one pair; more make the depth a bound.
 ROOM = 1_000_000
-#: Rows the stages fill: kind, measured, distance, p1, p2, lower bound of the depth,
-#: way out, the two pieces that overlap deepest.
-COLUMNS = 15
-KIND, MEASURED, DISTANCE, P1, P2, AT_LEAST, WAY, PIECES = 0, 1, 2, 3, 6, 9, 10, 13
 
 # The stages are called one after the other from Python, each over many pairs: compiled as one
 # function they would take several times as long to compile.

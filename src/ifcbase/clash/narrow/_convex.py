@@ -12,36 +12,10 @@ known way out are tried in order of distance.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-import numpy.typing as npt
 
 from ifcbase.clash.narrow._kernel import kernel
 from ifcbase.clash.narrow._small import ascending, put
-
-
-class Pieces(NamedTuple):
-    """Elements as unions of convex pieces, all counted from offsets; see ``_pieces.prepare``."""
-
-    state: npt.NDArray[np.uint8]  # per element
-    box: npt.NDArray[np.float64]  # (n, 6)
-    piece: npt.NDArray[np.int64]  # (n + 1) pieces of elements
-    pbox: npt.NDArray[np.float64]  # (p, 6)
-    pv_at: npt.NDArray[np.int64]  # (p + 1)
-    pp_at: npt.NDArray[np.int64]
-    pe_at: npt.NDArray[np.int64]
-    pv: npt.NDArray[np.float64]  # vertices
-    pp: npt.NDArray[np.float64]  # planes: normal, offset, 1 if a real face
-    pe: npt.NDArray[np.int32]  # edges: two vertices, two planes
-    ev_at: npt.NDArray[np.int64]  # (n + 1) feature vertices
-    ee_at: npt.NDArray[np.int64]
-    ev: npt.NDArray[np.float64]
-    ee: npt.NDArray[np.int32]
-    vertices: npt.NDArray[np.float64]  # the meshes themselves
-    faces: npt.NDArray[np.int32]
-    v_at: npt.NDArray[np.int64]
-    f_at: npt.NDArray[np.int64]
 
 
 @kernel

@@ -14,7 +14,6 @@ import numpy as np
 
 from ifcbase.clash.narrow._kernel import kernel
 from ifcbase.clash.narrow._mesh import (
-    WELD,
     adopt_slivers,
     component_volumes,
     flip_component,
@@ -25,31 +24,19 @@ from ifcbase.clash.narrow._mesh import (
     winding,
 )
 from ifcbase.clash.narrow._small import ascending, cross, dot, put
-
-EMPTY, SOLID, GENERAL, OPEN = 0, 1, 2, 3
+from ifcbase.clash.narrow.layout import EMPTY, GENERAL, OPEN, SOLID, WELD
 
 
 @kernel
-def prepare(vertices, faces, vo, fo, chosen, as_surface):
+def prepare(vertices, faces, vo, fo, chosen, as_surface, state, ends, pends, pv, pp, pe, ev, ee):
     """Pieces of the chosen elements; with ``as_surface`` flat ones of closed meshes too.
 
-    Returns per element the state and ends of its rows; per piece the ends of its rows; vertices,
-    planes (normal, offset, 1 if a real face), edges (two vertices, two planes, all counted within
-    the piece); per element welded vertices and feature edges.
+    Fills per element the state and ends of its rows (pieces, feature vertices, feature edges); per
+    piece the ends of its rows; vertices, planes (normal, offset, 1 if a real face), edges (two
+    vertices, two planes, all counted within the piece); feature vertices and edges. For F faces
+    and n elements there must be room for F + n + 4 pieces; see ``solids.prepare``.
     """
     n = len(chosen)
-    total = 0
-    for e in chosen:
-        total += fo[e + 1] - fo[e]
-    room = total + 4
-    state = np.zeros(n, np.uint8)
-    ends = np.zeros((n, 3), np.int64)  # pieces, feature vertices, feature edges
-    pends = np.empty((room + n, 3), np.int64)  # vertices, planes, edges
-    pv = np.empty((6 * room, 3))
-    pp = np.empty((6 * room, 5))
-    pe = np.empty((12 * room, 4), np.int32)
-    ev = np.empty((3 * room, 3))
-    ee = np.empty((3 * room, 2), np.int32)
     at = np.zeros(6, np.int64)  # pieces, vertices, planes, edges, feature vertices, edges
     for i in range(n):
         e = chosen[i]
@@ -69,16 +56,6 @@ def prepare(vertices, faces, vo, fo, chosen, as_surface):
         if state[i] == GENERAL:
             at[0], at[1], at[2], at[3] = b0, b1, b2, b3
         ends[i, 0], ends[i, 1], ends[i, 2] = at[0], at[4], at[5]
-    return (
-        state,
-        ends,
-        pends[: at[0]].copy(),
-        pv[: at[1]].copy(),
-        pp[: at[2]].copy(),
-        pe[: at[3]].copy(),
-        ev[: at[4]].copy(),
-        ee[: at[5]].copy(),
-    )
 
 
 @kernel

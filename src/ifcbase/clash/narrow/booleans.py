@@ -6,8 +6,7 @@ import manifold3d
 import numpy as np
 import numpy.typing as npt
 
-from ifcbase.clash.narrow import general
-from ifcbase.clash.narrow._distance import to_surface
+from ifcbase.clash.narrow import general, native
 from ifcbase.clash.narrow.kinds import BOUND, COLLISION, TOUCHING
 from ifcbase.clash.narrow.solids import OPEN, Solids
 
@@ -57,7 +56,7 @@ class Booleans:
                 rows[r, 13:15] = -1
                 for side, e in ((3, a), (6, b)):
                     point = middle.copy()
-                    to_surface(self._solids.pieces, e, point)
+                    native.pairs.to_surface(self._solids.pieces, e, point)
                     rows[r, side : side + 3] = point
 
 

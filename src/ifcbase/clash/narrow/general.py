@@ -11,16 +11,8 @@ import manifold3d
 import numpy as np
 import numpy.typing as npt
 
-from ifcbase.clash.narrow._convex import Pieces
-from ifcbase.clash.narrow._mesh import (
-    WELD,
-    adopt_slivers,
-    component_volumes,
-    orient,
-    planes,
-    tidy,
-)
-from ifcbase.clash.narrow._pieces import GENERAL, OPEN, SOLID, prepare
+from ifcbase.clash.narrow.cutting import component_volumes, orient, planes, prepare, tidy
+from ifcbase.clash.narrow.layout import GENERAL, OPEN, SOLID, WELD, Pieces
 from ifcbase.ifc.meshset import MeshSet
 
 #: Rounds of splitting; every round splits each unfinished part once.
@@ -153,9 +145,7 @@ def _split(part: Mesh) -> list[Mesh] | None:
     kept, f, twin, paired = tidy(v, f0)
     if not paired:
         return None
-    comp = np.zeros(len(f), np.int64)
-    of, pl, _, area = planes(kept, f, comp, WELD)
-    adopt_slivers(kept, f, twin, of)
+    of, pl, area = planes(kept, f, twin, WELD)
     h = np.arange(3 * len(f))
     first = (twin > h) & (of[h // 3] >= 0) & (of[np.maximum(twin, 0) // 3] >= 0)
     first &= of[h // 3] != of[np.maximum(twin, 0) // 3]
@@ -179,7 +169,7 @@ def _split(part: Mesh) -> list[Mesh] | None:
     score = np.bincount(p, length, len(pl)) + np.bincount(q, length, len(pl))
     best = np.argsort(-score)[:6]
     cuts = [(pl[k, :3], float(pl[k, 3])) for k in best.tolist() if score[k] > 0]
-    parts, ncomp, _ = orient(f, twin)
+    parts, ncomp = orient(f, twin)
     if ncomp > 1:
         # A cavity is cut through its middle: a cut along its faces leaves films.
         inner = int(np.argmin(np.abs(component_volumes(kept, f, parts, ncomp))))

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.clash.narrow import general
-from ifcbase.clash.narrow._convex import Pieces
-from ifcbase.clash.narrow._pieces import EMPTY, GENERAL, OPEN, SOLID, prepare
+from ifcbase.clash.narrow.cutting import prepare
+from ifcbase.clash.narrow.layout import EMPTY, GENERAL, OPEN, SOLID, Pieces
 from ifcbase.ifc.meshset import MeshSet
 
 #: Elements prepared at a time; bounds the scratch memory.
