@@ -11,7 +11,6 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +35,7 @@ from ifcbase.ifc.meshing.build import default_meshers, engine_facts
 from ifcbase.ifc.meshing.filemeshes import FileMeshes, federation_origin
 from ifcbase.ifc.meshing.pool import FileToMesh, Meshing, mesh_files
 from ifcbase.ifc.meshset import MeshSet
+from ifcbase.ifc.versions import installed
 from ifcbase.progress import Progress
 
 #: Elements nearer than this, or overlapping by no more, touch (metres).
@@ -265,7 +265,7 @@ class SolidEngine:
             "name": "solid",
             "mesher": engine_facts(default_meshers()),
             "kernel": "convex pieces",
-            "versions": {name: version(name) for name in ("manifold3d", "numba", "numpy")},
+            "versions": {name: installed(name) for name in ("manifold3d", "numba", "numpy")},
             "settings": {"contact_band": CONTACT_BAND},
             "measure_version": f"solid-{MEASURE_VERSION}",
         }
@@ -353,7 +353,7 @@ def measuring_facts() -> dict[str, Any]:
     """What decides a measurement besides the meshes."""
     return {
         "sources": source_digest(),
-        "versions": {name: version(name) for name in ("manifold3d", "numba", "numpy")},
+        "versions": {name: installed(name) for name in ("manifold3d", "numba", "numpy")},
     }
 
 

@@ -32,6 +32,7 @@ from ifcbase.cli.results import contacts_table, coverage_table
 from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
 from ifcbase.files.local import LocalFiles
 from ifcbase.ifc.opening import check_file
+from ifcbase.jobs import kernels
 from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.registry import check_named
@@ -301,6 +302,7 @@ def _run(
     with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
         folder = Path(name) / "output"
         folder.mkdir()
+        _prepare(meshes.engine)
         sandbox = Sandbox(
             work_folder=Path(name) / "work",
             memory_mb=settings.job_memory_mb,
@@ -335,6 +337,14 @@ def _run(
     if Verdict.FOUND in verdicts:
         return 1
     return 3 if Verdict.INCONCLUSIVE in verdicts else 0
+
+
+def _prepare(engine: str) -> None:
+    """Compile the kernels, once: said in a line, also where no progress bar is shown."""
+    if not kernels.is_ready(engine):
+        errors_console().say("preparing the clash kernels (once, about a minute)")
+        with progress_line() as line:
+            kernels.prepare(engine, line)
 
 
 def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:

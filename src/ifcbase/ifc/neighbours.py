@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import cKDTree
 
 from ifcbase.ifc.signatures import Floats, Hashes, Ints
 
@@ -40,6 +39,8 @@ def nearest(
     if not len(a) or not len(b):
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, np.zeros(0)
+    from scipy.spatial import cKDTree  # takes a third of a second: only who matches pays it
+
     # Coordinates far from zero lose nothing by a shift, and the tree's distances gain.
     shift = np.floor(b[0])
     k = list(range(1, min(rivals, len(b)) + 1))

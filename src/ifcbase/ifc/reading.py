@@ -19,6 +19,7 @@ import numpy.typing as npt
 from ifcbase.errors import FileUnreadable, ReportInvalid
 from ifcbase.ifc.inventory import Inventory
 from ifcbase.ifc.relations import Relations
+from ifcbase.ifc.versions import installed
 
 if TYPE_CHECKING:
     import ifcopenshell
@@ -73,12 +74,10 @@ def read_model(
 
 def reading_key(file_sha256: str, selections: Sequence[Selection]) -> str:
     """The key of a model as read: its bytes, what is selected, and who read it."""
-    from importlib.metadata import version
-
     document = {
         "file": file_sha256,
         "selections": sorted({json.dumps(each) for each in selections}),
-        "reader": version("ifcopenshell"),
+        "reader": installed("ifcopenshell"),
         "version": [FORMAT, READING_VERSION],
     }
     words = json.dumps(document, sort_keys=True, separators=(",", ":"))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.inventory import Inventory
 from ifcbase.ifc.signatures import MEASURES, Signatures
+from ifcbase.ifc.versions import installed
 
 #: Raised whenever the same file may be signed otherwise than before: part of the key.
 SIGNING_VERSION = 1
@@ -24,9 +25,7 @@ _ROW = 8 * sum(width for _, width in MEASURES.values())
 
 def signing_key(file_sha256: str, mesher: str) -> str:
     """The key of a file's signatures: its bytes, who read it and who made the shapes."""
-    from importlib.metadata import version
-
-    words = f"{file_sha256}\n{version('ifcopenshell')}\n{mesher}\n{SIGNING_VERSION}"
+    words = f"{file_sha256}\n{installed('ifcopenshell')}\n{mesher}\n{SIGNING_VERSION}"
     return hashlib.sha256(words.encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from ifcbase.errors import IfcbaseError, LedgerUnavailable
 from ifcbase.files.local import LocalFiles
+from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.engine import Engine
 from ifcbase.jobs.meshes import KeptMeshes
@@ -35,6 +36,10 @@ def work(
 ) -> None:
     """Work until told to stop. ``checks``: which to serve (all by default)."""
     served = [check_named(name) for name in checks] or list(CHECKS.values())
+    if any(check.uses_meshes for check in served):
+        if not kernels.is_ready(settings.clash_engine):
+            _LOG.info("preparing the clash kernels (once, about a minute)")
+        kernels.prepare(settings.clash_engine)
     host = socket.gethostname()
     name = f"{host}-{os.getpid()}"
     sandbox = Sandbox(

@@ -13,6 +13,6 @@ def kernel(function: Callable[..., Any]) -> Any:
 
     Division by zero gives nan, as in numpy: rows with a nan are listed as undecided.
     """
-    return njit(
-        nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
-    )(function)
+    return njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(
+        function
+    )

@@ -87,7 +87,7 @@ def build(progress: Progress = silent, *, into: Path | None = None) -> list[Path
         return [path for path in found.values() if path is not None]
     if not is_writable(place):
         raise FileUnwritable(f"{place} cannot be written, so compiled kernels cannot be kept there")
-    done = {group: 0.0 for group in missing}
+    done = dict.fromkeys(missing, 0.0)
     lock = threading.Lock()
 
     def tell(group: str, fraction: float) -> None:

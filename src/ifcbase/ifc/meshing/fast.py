@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.machinery
-import importlib.metadata
 import importlib.util
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from ifcbase.errors import ComputeError
 from ifcbase.ifc.meshing.mesher import OPENING_CLASSES, Meshed, Source, Wanted
 from ifcbase.ifc.meshset import MeshSet
+from ifcbase.ifc.versions import installed
 
 #: Single precision is refused where it rounds coordinates by more than this (metres).
 COARSEST = 5e-5
@@ -46,7 +46,7 @@ class FastMesher:
 
     @property
     def version(self) -> str:
-        return f"ifcfast {importlib.metadata.version('ifcfast')}"
+        return f"ifcfast {installed('ifcfast')}"
 
     def mesh(self, source: Source, wanted: Wanted) -> Meshed:
         """Mesh all of the file and keep what is wanted."""
