@@ -221,7 +221,7 @@ class KernelsUnusable(ComputeError):
     code = "kernels"
     title = "The compiled part of clash detection cannot be used"
     default_hint = (
-        "Run `python -m ifcbase.clash.narrow.build` once; if that fails too, its output says why."
+        "Run `python -m ifcbase.clash.narrow.kernels` once; if that fails too, its output says why."
     )
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ifcbase.clash.narrow._boxes import near
 from ifcbase.clash.narrow._convex import exit_along, minkowski, way_out
 from ifcbase.clash.narrow._distance import distance, to_surface
 from ifcbase.clash.narrow._kernel import kernel
 from ifcbase.clash.narrow._small import ascending, put
+from ifcbase.clash.narrow._boxes import near
 from ifcbase.clash.narrow.kinds import (
     BOUND,
     CLEARANCE,

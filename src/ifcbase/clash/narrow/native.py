@@ -1,6 +1,6 @@
 """The compiled kernels in memory: found in a folder, checked, mapped and called.
 
-``build.py`` makes one file of machine code per group of functions (see ``_doors.DOORS``). Loading
+``kernels.py`` makes one file of machine code per group of functions (see ``_doors.DOORS``). Loading
 one needs llvmlite but not numba, writes nothing, and takes milliseconds.
 """
 
@@ -39,7 +39,7 @@ def key() -> str:
     for name in ("numba", "llvmlite"):
         digest.update(f" {name} {metadata.version(name)}".encode())
     names = {path.name for path in _SOURCES.glob("_[a-z]*.py")} - {"_sweep.py"}
-    for name in sorted(names | {"kinds.py", "layout.py", "build.py"}):
+    for name in sorted(names | {"kinds.py", "layout.py", "kernels.py"}):
         digest.update(name.encode() + b"\0" + (_SOURCES / name).read_bytes())
     return digest.hexdigest()[:24]
 
@@ -121,13 +121,13 @@ def _load(group: str) -> dict[str, Callable[..., None]]:
             return _functions(*unpack(path.read_bytes()))
         except KernelsUnusable:
             path = None  # damaged: built again below
-    from ifcbase.clash.narrow import build  # only then: nothing of it is needed otherwise
+    from ifcbase.clash.narrow import kernels  # only then: nothing of it is needed otherwise
 
     place = folder()
-    if not build.is_writable(place):
+    if not kernels.is_writable(place):
         with tempfile.TemporaryDirectory(prefix="ifcbase-kernels-") as scratch:
-            return _functions(*unpack(build.build_group(group, Path(scratch)).read_bytes()))
-    return _functions(*unpack(build.build_group(group, place).read_bytes()))
+            return _functions(*unpack(kernels.build_group(group, Path(scratch)).read_bytes()))
+    return _functions(*unpack(kernels.build_group(group, place).read_bytes()))
 
 
 _engines: list[Any] = []  # the machine code lives as long as they do

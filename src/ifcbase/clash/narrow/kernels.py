@@ -1,4 +1,4 @@
-"""Compile the kernels ahead: ``python -m ifcbase.clash.narrow.build``.
+"""Compile the kernels ahead: ``python -m ifcbase.clash.narrow.kernels``.
 
 numba types and lowers every function once; LLVM then links the functions of a group into one
 module, optimises it as a whole and writes one object file. The code is for any processor of its
@@ -21,7 +21,7 @@ from ifcbase.clash.narrow import native
 from ifcbase.errors import FileUnwritable, IfcbaseError, KernelsUnusable
 from ifcbase.progress import Progress, silent
 
-MODULE = "ifcbase.clash.narrow.build"
+MODULE = "ifcbase.clash.narrow.kernels"
 PHASE = "preparing the clash kernels (once)"
 
 #: Memory of arrays that kernels make for themselves, where numba's own runtime is not loaded.
@@ -87,7 +87,7 @@ def build(progress: Progress = silent, *, into: Path | None = None) -> list[Path
         return [path for path in found.values() if path is not None]
     if not is_writable(place):
         raise FileUnwritable(f"{place} cannot be written, so compiled kernels cannot be kept there")
-    done = dict.fromkeys(missing, 0.0)
+    done = {group: 0.0 for group in missing}
     lock = threading.Lock()
 
     def tell(group: str, fraction: float) -> None:
@@ -154,6 +154,7 @@ def compile_group(group: str, place: Path) -> None:
 
     gc.disable()  # compiling makes millions of objects and few of them ever go
     doors = DOORS[group]
+    _without_machine_code()
     texts = []
     for k, (name, (function, signature)) in enumerate(doors.items()):
         texts.append((name, *_lower(function, signature)))
@@ -181,9 +182,23 @@ def _flat(signature: str) -> str:
     return " ".join(solids if word == "S" else word for word in signature.split())
 
 
-def _lower(function: Any, signature: str) -> tuple[str, str]:
-    """LLVM's text of a door with all it calls, and the name it has there."""
+def _without_machine_code() -> None:
+    """Have numba stop at LLVM's form in this process: it would compile every function alone."""
+    from numba.core.cpu import CPUContext
+    from numba.core.registry import cpu_target
+
+    class Context(CPUContext):  # type: ignore[misc]
+        def get_executable(self, library: Any, fndesc: Any, env: Any) -> Any:  # noqa: ARG002
+            return [].append  # one builtin for each, which nobody calls
+
+    context = Context(cpu_target.typing_context, "cpu").with_aot_codegen("kernels")
+    cpu_target._toplevel_target_context = context
+
+
+def _lower(function: Any, signature: str) -> tuple[str, bytes]:
+    """LLVM's form of a door with all it calls, and the name it has there."""
     from numba import types
+    from numba.core.compiler_lock import global_compiler_lock
 
     from ifcbase.clash.narrow.layout import COLUMN_TYPES, Pieces
 
@@ -203,18 +218,19 @@ def _lower(function: Any, signature: str) -> tuple[str, str]:
     arguments = tuple(of(word) for word in signature.split())
     function.compile(arguments)
     made = function.overloads[arguments]
-    return made.fndesc.llvm_func_name, made.library.get_llvm_str()
+    with global_compiler_lock:
+        return made.fndesc.llvm_func_name, made.library.emit_bitcode()
 
 
-def _object_file(texts: list[tuple[str, str, str]]) -> bytes:
+def _object_file(texts: list[tuple[str, str, bytes]]) -> bytes:
     """One optimised object file of all doors; everything else in it is private."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(texts[0][2])
+    module = llvm.parse_bitcode(texts[0][2])
     for _, _, text in texts[1:]:
-        module.link_in(llvm.parse_assembly(text))
+        module.link_in(llvm.parse_bitcode(text))
     module.link_in(llvm.parse_assembly(RUNTIME))
     names = {inside: native.symbol(name) for name, inside, _ in texts}
     for function in module.functions:
@@ -228,11 +244,16 @@ def _object_file(texts: list[tuple[str, str, str]]) -> bytes:
     machine = target.create_target_machine(
         opt=2, reloc="static" if x86 else "default", codemodel="jitdefault", jit=True
     )
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = False
-    options.slp_vectorization = False
-    passes = llvm.create_pass_builder(machine, options)
-    passes.getModulePassManager().run(module, passes)
+    # First inlining, which brings counting references up and down together; then what cancels out.
+    for level in (1, 2):
+        options = llvm.create_pipeline_tuning_options(speed_level=level)
+        options.loop_vectorization = False
+        options.slp_vectorization = False
+        builder = llvm.create_pass_builder(machine, options)
+        passes = builder.getModulePassManager()
+        if level == 2:
+            passes.add_refprune_pass()
+        passes.run(module, builder)
     asked = {f.name for f in module.functions if f.is_declaration}
     strange = {n for n in asked if n not in OUTSIDE and not n.startswith("llvm.")}
     if strange:
@@ -242,7 +263,7 @@ def _object_file(texts: list[tuple[str, str, str]]) -> bytes:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m ifcbase.clash.narrow.build")
+    parser = argparse.ArgumentParser(prog="python -m ifcbase.clash.narrow.kernels")
     parser.description = "Compile the clash kernels ahead, so that no first run waits for it."
     parser.add_argument("--into", type=Path, help="folder of the files")
     parser.add_argument(
