@@ -10,9 +10,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +21,12 @@ from ifcbase.clash.engine import (
     LoadedModel,
     Members,
     ModelFile,
-    Undecided,
     nothing_read,
 )
 from ifcbase.clash.kept import SUFFIX, Block, key_of, read_block, write_block
-from ifcbase.clash.report import FloatArray, IntArray, Kind, LeftOut
+from ifcbase.clash.measured import CONTACT_BAND, Rule, answer, measuring_facts, nothing
+from ifcbase.clash.members import by_model, in_order, once, rows_among, take
+from ifcbase.clash.report import FloatArray, IntArray, LeftOut
 from ifcbase.clash.request import ClashSet, Mode
 from ifcbase.errors import ComputeError
 from ifcbase.ifc.mesh_cache import MeshCache
@@ -38,29 +38,12 @@ from ifcbase.ifc.meshset import MeshSet
 from ifcbase.ifc.versions import installed
 from ifcbase.progress import Progress
 
-#: Elements nearer than this, or overlapping by no more, touch (metres).
-CONTACT_BAND = 1e-4
-
 _REASONS = {
     Outcome.EMPTY: LeftOut.EMPTY,
     Outcome.NO_GEOMETRY: LeftOut.NO_GEOMETRY,
     Outcome.NO_BODY: LeftOut.NO_REPRESENTATION,
 }
-Rows = npt.NDArray[np.int64]
 Pairs = npt.NDArray[np.int32]
-_COLUMNS = ("x_model", "y_model", "x", "y", "kind", "distance", "measured", "p_x", "p_y")
-
-
-class Rule(NamedTuple):
-    """What of a clash set decides what is measured; the rest decides what is reported."""
-
-    reach: float  # metres up to which gaps are measured
-    include_related: bool
-
-    @property
-    def margin(self) -> float:
-        """How near boxes must come (metres)."""
-        return max(self.reach, CONTACT_BAND)
 
 
 class SolidEngine:
@@ -103,7 +86,7 @@ class SolidEngine:
     def find(self, clash_set: ClashSet, a: Members, b: Members) -> Contacts:
         if not len(a) or not len(b):
             raise ComputeError("a clash of nothing was asked for", detail=clash_set.name)
-        a, b = _sorted(a), _sorted(b)
+        a, b = in_order(a), in_order(b)
         same = np.array_equal(a.model, b.model) and np.array_equal(a.element, b.element)
         reach = clash_set.clearance if clash_set.mode is Mode.CLEARANCE else 0.0
         rule = Rule(reach, clash_set.include_related)
@@ -122,7 +105,7 @@ class SolidEngine:
                 key = keys[pair]
                 if key is not None and self._stage is not None:
                     write_block(blocks[pair], key, self._stage / (key + SUFFIX))
-        return _answer(clash_set, [(pair, blocks[pair]) for pair in keys])
+        return answer(clash_set, [(pair, blocks[pair]) for pair in keys])
 
     def _model_pairs(
         self, a: Members, b: Members, same: bool, margin: float
@@ -133,7 +116,7 @@ class SolidEngine:
             boxes = self._boxes_of(members)
             return {
                 m: np.concatenate([boxes[at, :3].min(axis=0), boxes[at, 3:].max(axis=0)])
-                for m, at in _by_model(members)
+                for m, at in by_model(members)
             }
 
         hulls_a, hulls_b = hulls(a), hulls(b)
@@ -183,7 +166,7 @@ class SolidEngine:
         from ifcbase.clash.narrow._sweep import boxes_meet
 
         every = boxes_meet(self._boxes_of(a), self._boxes_of(b), rule.margin, same)
-        pairs = every if same else _once(every, a, b)
+        pairs = every if same else once(every, a, b)
         models = len(self._loaded)
         asked = np.array([i * models + j for i, j in missing])
         here = np.isin(a.model[pairs[:, 0]].astype(np.int64) * models + b.model[pairs[:, 1]], asked)
@@ -194,17 +177,17 @@ class SolidEngine:
         apart = a.model[pairs[related, 0]], b.model[pairs[related, 1]]
         pairs = pairs[~related]
         blocks = {
-            pair: _nothing(int(((apart[0] == pair[0]) & (apart[1] == pair[1])).sum()))
+            pair: nothing(int(((apart[0] == pair[0]) & (apart[1] == pair[1])).sum()))
             for pair in missing
         }
         if not len(pairs):
             return blocks
         used_a = np.unique(pairs if same else pairs[:, 0])
         used_b = used_a if same else np.unique(pairs[:, 1])
-        a, b = _take(a, used_a), _take(b, used_b)
-        wanted = _rows_among(pairs, used_a, used_b)
+        a, b = take(a, used_a), take(b, used_b)
+        wanted = rows_among(pairs, used_a, used_b)
         near = np.isin(every[:, 0], used_a) & np.isin(every[:, 1], used_b)
-        near_rows = _rows_among(every[near], used_a, used_b)
+        near_rows = rows_among(every[near], used_a, used_b)
         size = max(len(b), 1)
         seen = np.isin(near_rows[:, 0] * size + near_rows[:, 1], wanted[:, 0] * size + wanted[:, 1])
         found = detect_pairs(
@@ -272,13 +255,13 @@ class SolidEngine:
 
     def _boxes_of(self, members: Members) -> FloatArray:
         out = np.empty((len(members), 6))
-        for model, at in _by_model(members):
+        for model, at in by_model(members):
             out[at] = self._boxes[model][self._row[model][members.element[at]]]
         return out
 
     def _meshes_of(self, members: Members) -> MeshSet:
         parts = []
-        for model, at in _by_model(members):
+        for model, at in by_model(members):
             meshes = self._meshes[model]
             if meshes is None:
                 raise ComputeError("an element without a mesh was to be tested")
@@ -295,76 +278,6 @@ class SolidEngine:
             one, two = a.element[pairs[at, 0]], b.element[pairs[at, 1]]
             related[at] = each.model.relations.related(one, two)
         return related
-
-
-def _answer(clash_set: ClashSet, blocks: list[tuple[tuple[int, int], Block]]) -> Contacts:
-    """What a clash set reports of all that was measured."""
-    limit = max(clash_set.tolerance, CONTACT_BAND)
-    columns: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in _COLUMNS}
-    touching = 0
-    for (i, j), block in blocks:
-        touch = block.kind == Kind.TOUCHING
-        touching += int(touch.sum())
-        if clash_set.mode is Mode.INTERSECTION:
-            keep = ~touch & (block.distance > limit)
-        elif clash_set.mode is Mode.COLLISION:
-            keep = ~touch | clash_set.allow_touching
-        else:
-            near = touch | (block.kind == Kind.CLEARANCE)
-            keep = ~near | (block.distance < clash_set.clearance)
-        rows = np.flatnonzero(keep)
-        columns["x_model"].append(np.full(len(rows), i, np.int32))
-        columns["y_model"].append(np.full(len(rows), j, np.int32))
-        for name in _COLUMNS[2:]:
-            columns[name].append(getattr(block, name)[rows])
-    empty = _nothing(0)
-    joined: dict[str, Any] = {
-        name: np.concatenate(parts) if parts else getattr(empty, name.removesuffix("_model"))
-        for name, parts in columns.items()
-    }
-    return Contacts(
-        **joined,
-        touching=touching,
-        related=sum(block.related for _, block in blocks),
-        undecided=tuple(
-            Undecided((i, x), (j, y), reason)
-            for (i, j), block in blocks
-            for x, y, reason in block.undecided
-        ),
-    )
-
-
-def _nothing(related: int) -> Block:
-    none, byte = np.zeros(0, np.int32), np.zeros(0, np.uint8)
-    return Block(
-        none, none, byte, np.zeros(0), byte, np.zeros((0, 3)), np.zeros((0, 3)), related=related
-    )
-
-
-def _rows_among(pairs: Pairs, used_a: Pairs, used_b: Pairs) -> Rows:
-    """Pairs as rows of the used elements."""
-    return np.stack(
-        [np.searchsorted(used_a, pairs[:, 0]), np.searchsorted(used_b, pairs[:, 1])], axis=1
-    )
-
-
-@lru_cache(maxsize=1)
-def measuring_facts() -> dict[str, Any]:
-    """What decides a measurement besides the meshes."""
-    return {
-        "sources": source_digest(),
-        "versions": {name: installed(name) for name in ("manifold3d", "numba", "numpy")},
-    }
-
-
-@lru_cache(maxsize=1)
-def source_digest() -> str:
-    """SHA-256 of the narrow phase and of this file: other sources may measure otherwise."""
-    here = Path(__file__)
-    digest = hashlib.sha256()
-    for source in [here, *sorted((here.parent / "narrow").glob("*.py"))]:
-        digest.update(source.name.encode() + b"\0" + source.read_bytes())
-    return digest.hexdigest()
 
 
 def usable_cores() -> int:
@@ -399,37 +312,4 @@ def _rows(one: LoadedModel, meshes: FileMeshes | None) -> IntArray:
     return rows
 
 
-def _sorted(members: Members) -> Members:
-    order = np.lexsort([members.element, members.model])
-    return _take(members, order)
-
-
-def _take(members: Members, rows: npt.NDArray[Any]) -> Members:
-    return Members(members.model[rows], members.element[rows])
-
-
-def _by_model(members: Members) -> list[tuple[int, slice]]:
-    """Ranges of sorted members by model."""
-    models, starts = np.unique(members.model, return_index=True)
-    ends = [*starts[1:].tolist(), len(members)]
-    return [
-        (m, slice(s, e)) for m, s, e in zip(models.tolist(), starts.tolist(), ends, strict=True)
-    ]
-
-
-def _at(members: Members, row: int) -> tuple[int, int]:
-    return int(members.model[row]), int(members.element[row])
-
-
-def _once(pairs: Pairs, a: Members, b: Members) -> Pairs:
-    """Sides may share elements: no pair of an element with itself, and no pair both ways round."""
-    most = int(max(a.element.max(), b.element.max())) + 1
-    key_a = a.model.astype(np.int64) * most + a.element
-    key_b = b.model.astype(np.int64) * most + b.element
-    x, y = key_a[pairs[:, 0]], key_b[pairs[:, 1]]
-    # Both ways round: x is also in b, and y also in a. The earlier element stays on side a.
-    crossed = (x > y) & np.isin(x, key_b) & np.isin(y, key_a)
-    return np.asarray(pairs[(x != y) & ~crossed])
-
-
-__all__ = ["SolidEngine", "usable_cores"]
+__all__ = ["CONTACT_BAND", "SolidEngine", "usable_cores"]

@@ -26,7 +26,7 @@ def prepare(engine: str, progress: Progress = silent) -> None:
     """
     if is_ready(engine):
         return
-    from ifcbase.clash.narrow.build import build
+    from ifcbase.clash.narrow.kernels import build
 
     try:
         build(progress)
