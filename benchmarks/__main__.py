@@ -194,8 +194,9 @@ def heading(times: int) -> list[str]:
         (
             f"Collision mode, whole command lines, report written; median of {times} interleaved runs. "
             "Memory is resident, summed over the process tree. Kernels were compiled before. *First "
-            "run*: nothing kept; *again*: the same files; *one file revised*: the largest file has "
-            "other bytes. ifcfast cuts no openings and measures no depth."
+            "run*: nothing kept; *again*: the same files, answered from what was kept of meshes and "
+            "contacts; *one file revised*: the largest file has other bytes, so it is meshed and its "
+            "pairs are measured anew. ifcfast cuts no openings and measures no depth."
         ),
         "",
     ]
@@ -214,9 +215,9 @@ def main() -> int:
     options = parser.parse_args()
     kernels = Path(os.environ.get("NUMBA_CACHE_DIR") or Path("~/.ifcbase/cache").expanduser())
     os.environ["NUMBA_CACHE_DIR"] = str(kernels)
-    from ifcbase.clash.narrow import warm_up
+    from ifcbase.clash.narrow.kernels import build
 
-    warm_up()
+    build()
     lines = heading(options.times)
     with tempfile.TemporaryDirectory(prefix="ifcbase-bench-") as name:
         root = Path(name)
