@@ -109,6 +109,23 @@ def test_the_reference_engine_finds_what_ifcclash_does(service: Stand, pcert: Pa
     assert {each["engine"]["name"] for each in written} == {"reference"}
 
 
+def test_fanned_out_each_set_is_a_job_and_the_report_holds_them_all(
+    service: Stand, pcert: Path
+) -> None:
+    spec, report = service.home / "fan.json", service.home / "fanned.json"
+    sets = clash_sets(str(pcert / ARCHITECTURE), str(pcert / STRUCTURE))[:2]
+    spec.write_text(json.dumps(sets))
+    words = ("clash", "--spec", spec, "--submit", "--fan-out", "-o", report, "--json")
+    done = service.cli(*words)
+    assert done.code == 1, done.err
+    jobs = done.json()
+    assert [job["state"] for job in jobs] == ["finished", "finished"]
+    names = [each["name"] for each in sets]
+    assert [s["name"] for job in jobs for s in job["outcome"]["sets"]] == names
+    written = json.loads(report.read_text(encoding="utf-8"))
+    assert {each["name"]: len(each["clashes"]) for each in written} == {n: COUNTS[n] for n in names}
+
+
 def test_the_python_api_stores_the_same_and_continues_the_chain(
     service: Stand, pcert: Path
 ) -> None:

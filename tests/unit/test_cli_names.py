@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ifcbase.cli.clash import _short_names
+from ifcbase.cli.submitting import _short_names
 
 
 def test_the_ledger_keeps_no_path_of_the_machine_a_file_came_from() -> None:

@@ -17,7 +17,7 @@ from ifcbase.clash.detect import ENGINES
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
 from ifcbase.clash.request import ClashRequest, Mode
 from ifcbase.clash.solid import CONTACT_BAND, usable_cores
-from ifcbase.cli import context, waiting, wording
+from ifcbase.cli import wording
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
@@ -29,15 +29,14 @@ from ifcbase.cli.output import (
     set_line,
 )
 from ifcbase.cli.results import contacts_table, coverage_table
+from ifcbase.cli.submitting import submit_sets
 from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
-from ifcbase.files.local import LocalFiles
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs import kernels
 from ifcbase.jobs.meshes import KeptMeshes
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
-from ifcbase.jobs.submit import Given, stream_name, submit
+from ifcbase.jobs.submit import stream_name
 from ifcbase.settings import Settings, get_settings
 
 SHOWN = 20
@@ -93,6 +92,9 @@ def clash(
     submit_: Annotated[
         bool, typer.Option("--submit", help="Run it by a worker and keep the result.")
     ] = False,
+    fan_out: Annotated[
+        bool, typer.Option("--fan-out", help="With --submit: one job per clash set.")
+    ] = False,
     wait: Annotated[bool, typer.Option(help="With --submit: wait for the result.")] = True,
     model: Annotated[
         list[str] | None,
@@ -143,9 +145,12 @@ def clash(
             raise RequestInvalid("--engine and --keep-going do not go with --submit")
         for path in paths.values():
             check_file(path)
-        code = _submit(settings, request, paths, streams, project, wait, output, as_json)
-    elif model or project is not None:
-        raise RequestInvalid(f"{'--model' if model else '--project'} goes with --submit")
+        code = submit_sets(
+            settings, request, paths, streams, project, wait, output, as_json, fan_out=fan_out
+        )
+    elif model or project is not None or fan_out:
+        option = "--model" if model else "--fan-out" if fan_out else "--project"
+        raise RequestInvalid(f"{option} goes with --submit")
     else:
         meshes = KeptMeshes.of(settings, engine, sign=False)
         code = _run(settings, request, paths, output, as_json, meshes, keep_going)
@@ -228,66 +233,6 @@ def _streams(pairs: Sequence[str]) -> dict[Path, str]:
             raise RequestInvalid(f"--model {pair}: write NAME=FILE")
         found[Path(file).resolve()] = name.strip()
     return found
-
-
-def _submit(
-    settings: Settings,
-    request: ClashRequest,
-    paths: dict[str, Path],
-    streams: dict[Path, str],
-    project: str | None,
-    wait: bool,
-    output: Path | None,
-    as_json: bool,
-) -> int:
-    unknown = set(streams) - {path.resolve() for path in paths.values()}
-    if unknown:
-        raise RequestInvalid(f"--model names {unknown.pop()}, which is on neither side")
-    names = _short_names(paths)
-    document = request.model_dump(mode="json")
-    for each in document["clash_sets"]:
-        for source in each["a"] + each["b"]:
-            source["file"] = names[source["file"]]
-    given = {names[n]: Given(path, streams.get(path.resolve())) for n, path in paths.items()}
-    with context.ledger_connection() as (_, connection):
-        accepted = submit(
-            connection,
-            ProcrastinateEngine(context.database(settings)),
-            LocalFiles(settings.files_folder),
-            settings,
-            "clash",
-            document,
-            given,
-            project=context.project_name(connection, settings, project),
-        )
-        if not as_json:
-            for file, (name, number) in accepted.versions.items():
-                console().say(f"{file}: {name}, version {number}")
-            console().say(f"job {accepted.job_id}")
-        if not wait:
-            if as_json:
-                print_json({"job_id": accepted.job_id})
-            return 0
-        job = waiting.wait_for(connection, accepted.job_id)
-        if as_json:
-            print_json(job)
-        code = waiting.report(job, quiet=as_json)
-        if output and job["state"] == "finished":
-            files = LocalFiles(settings.files_folder)
-            shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), output)
-            if not as_json:
-                console().say(f"report written to {output}")
-    return code
-
-
-def _short_names(paths: dict[str, Path]) -> dict[str, str]:
-    """What the ledger calls the files: their names, with as many folders as tell them apart."""
-    resolved = {name: path.resolve() for name, path in paths.items()}
-    for depth in range(1, 50):
-        short = {name: "/".join(path.parts[-depth:]) for name, path in resolved.items()}
-        if len(set(short.values())) == len(set(resolved.values())):
-            break
-    return short
 
 
 def _run(
