@@ -26,6 +26,8 @@ class Solids:
     pieces: Pieces
     #: Elements whose pieces only approximate them, with the reason.
     approximate: dict[int, str]
+    #: Pieces that are only the hull of a part, in ascending order.
+    hulls: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.pieces.state)
@@ -51,7 +53,7 @@ class Solids:
             v_at=meshes.vertex_offset,
             f_at=meshes.face_offset,
         )
-        return Solids(pieces, self.approximate)
+        return Solids(pieces, self.approximate, self.hulls)
 
 
 def build(meshes: MeshSet) -> Solids:
@@ -89,10 +91,11 @@ def build(meshes: MeshSet) -> Solids:
         meshes.face_offset,
     )
     approximate: dict[int, str] = {}
+    hulls = np.zeros(0, np.int64)
     waiting = np.flatnonzero(state == GENERAL)
     if len(waiting):
-        pieces, approximate = general.fill(pieces, meshes, waiting)
-    return Solids(pieces._replace(pbox=_boxes(pieces.pv, pieces.pv_at)), approximate)
+        pieces, approximate, hulls = general.fill(pieces, meshes, waiting)
+    return Solids(pieces._replace(pbox=_boxes(pieces.pv, pieces.pv_at)), approximate, hulls)
 
 
 def join(a: Solids, b: Solids) -> Solids:
@@ -104,7 +107,8 @@ def join(a: Solids, b: Solids) -> Solids:
         x, y = getattr(p, name), getattr(q, name)
         fields[name] = np.concatenate([x, y[1:] + x[-1]] if name in offsets else [x, y])
     moved = {len(a) + e: why for e, why in b.approximate.items()}
-    return Solids(Pieces(**fields), a.approximate | moved)
+    hulls = np.concatenate([a.hulls, b.hulls + len(p.pbox)])
+    return Solids(Pieces(**fields), a.approximate | moved, hulls)
 
 
 def _join(ends: list[npt.NDArray[np.int64]], width: int) -> npt.NDArray[np.int64]:

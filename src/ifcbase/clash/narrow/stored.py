@@ -39,6 +39,7 @@ def to_arrays(solids: Solids) -> Arrays:
         name: column for name, column in solids.pieces._asdict().items() if name not in OF_MESHES
     }
     arrays["approximate"] = np.array(sorted(solids.approximate), np.int64)
+    arrays["hulls"] = solids.hulls
     return arrays
 
 
@@ -56,7 +57,8 @@ def from_arrays(arrays: Arrays, reasons: list[str], meshes: MeshSet) -> Solids:
         "f_at": meshes.face_offset,
     }
     pieces = Pieces(*(columns[name] for name in Pieces._fields))
-    return Solids(pieces, dict(zip(arrays["approximate"].tolist(), reasons, strict=True)))
+    approximate = dict(zip(arrays["approximate"].tolist(), reasons, strict=True))
+    return Solids(pieces, approximate, arrays["hulls"])
 
 
 def save(solids: Solids, key: str, path: Path) -> None:
@@ -102,7 +104,7 @@ def load(path: Path, key: str, meshes: MeshSet) -> Solids:
     facts = json.loads(bytes(view[48 : 48 + length]))
     _check(facts["version"] == SOLIDS_VERSION, "version")
     _check(facts["key"] == key, "key")
-    types = {"approximate": "<i8"} | {
+    types = {"approximate": "<i8", "hulls": "<i8"} | {
         name: f"<{dtype}" for name, (dtype, _) in zip(Pieces._fields, COLUMN_TYPES, strict=True)
     }
     arrays: Arrays = {}
@@ -115,7 +117,7 @@ def load(path: Path, key: str, meshes: MeshSet) -> Solids:
 
 def _validate(arrays: Arrays, meshes: MeshSet) -> None:
     n = len(meshes)
-    _check(set(arrays) == set(Pieces._fields) - OF_MESHES | {"approximate"}, "columns")
+    _check(set(arrays) == set(Pieces._fields) - OF_MESHES | {"approximate", "hulls"}, "columns")
     _check(len(arrays["state"]) == n, "state")
     count = len(arrays["pbox"])
     for name, owners, rows in (
@@ -136,8 +138,8 @@ def _validate(arrays: Arrays, meshes: MeshSet) -> None:
     ):
         limit = np.repeat(np.diff(arrays[at]), np.diff(arrays[owner]))
         _check(bool(((index >= 0) & (index < limit[:, None])).all()), f"{owner} into {at}")
-    rough = arrays["approximate"]
-    _check(bool(((rough >= 0) & (rough < n)).all()), "approximate")
+    for name, rows in (("approximate", n), ("hulls", count)):
+        _check(bool(((arrays[name] >= 0) & (arrays[name] < rows)).all()), name)
 
 
 def _check(holds: bool, what: str) -> None:
