@@ -133,11 +133,11 @@ def _put(row, x, y, z, h, real):
 
 
 @kernel
-def exit_along(hs, start, count, x, y, z, slack, limit):
+def exit_along(hs, start, around, count, x, y, z, slack, limit):
     """How far to go along a unit direction until outside all bodies; and the last face crossed."""
     t, last, who = 0.0, -1, 0
     for _ in range(4 * count + 4):
-        who = _blocked(hs, start, count, t * x, t * y, t * z, slack, max(who, 0))
+        who = _blocked(hs, start, around, count, t * x, t * y, t * z, slack, max(who, 0))
         if who < 0:
             return t, last
         leave, face = np.inf, -1
@@ -164,13 +164,14 @@ PLACES = 20_000
 
 
 @kernel
-def way_out(hs, start, count, slack, low, bound, out):
+def way_out(hs, start, around, count, slack, low, bound, out):
     """Shortest t outside all bodies, if shorter than bound.
 
     The nearest point outside a union of bodies is the least point common to the outer sides of
     the one, two or three faces it lies on; faces between pieces of one element bound nothing.
-    No point nearer than ``low`` is outside. ``slack`` is taken off every face while looking. The answer, written to out (4: |t|, t), is
-    for the full bodies. Returns True if found and True if nothing was left untried.
+    No point nearer than ``low`` is outside. ``slack`` is taken off every face while looking. The
+    answer, written to out (4: |t|, t), is for the full bodies. Returns True if found and True if
+    nothing was left untried.
     """
     # Different real faces, nearest first.
     rows = np.empty(start[count], np.int64)
@@ -210,7 +211,15 @@ def way_out(hs, start, count, slack, low, bound, out):
         if h < least:
             continue
         hint = _blocked(
-            hs, start, count, h * face[i, 0], h * face[i, 1], h * face[i, 2], slack, max(hint, 0)
+            hs,
+            start,
+            around,
+            count,
+            h * face[i, 0],
+            h * face[i, 1],
+            h * face[i, 2],
+            slack,
+            max(hint, 0),
         )
         if hint < 0:
             bound, found, f0 = h, True, i
@@ -257,7 +266,15 @@ def way_out(hs, start, count, slack, low, bound, out):
                 complete = False
                 break
             hint = _blocked(
-                hs, start, count, place[p, 1], place[p, 2], place[p, 3], slack, max(hint, 0)
+                hs,
+                start,
+                around,
+                count,
+                place[p, 1],
+                place[p, 2],
+                place[p, 3],
+                slack,
+                max(hint, 0),
             )
             if hint < 0:
                 bound, found = place[p, 0], True
@@ -280,12 +297,18 @@ def way_out(hs, start, count, slack, low, bound, out):
 
 
 @kernel
-def _blocked(hs, start, count, x, y, z, slack, hint):
-    """A body that t lies in, tried from hint on (neighbouring places share it); -1 if none."""
+def _blocked(hs, start, around, count, x, y, z, slack, hint):
+    """A body that t lies in, tried from hint on (neighbouring places share it); -1 if none.
+
+    ``around`` are the bodies' boxes.
+    """
     for g in range(count):
         k = hint + g
         if k >= count:
             k -= count
+        box = around[k]
+        if x < box[0] or y < box[1] or z < box[2] or x > box[3] or y > box[4] or z > box[5]:
+            continue
         inside = True
         for r in range(start[k], start[k + 1]):
             if hs[r, 3] - slack - (hs[r, 0] * x + hs[r, 1] * y + hs[r, 2] * z) <= 1e-8:

@@ -39,7 +39,10 @@ class Booleans:
         thickness of the overlap stands for the depth until it is known better.
         """
         rough = np.isin(pairs, np.array(list(self._solids.approximate), dtype=np.int64))
-        for r in np.flatnonzero(rough.any(axis=1)).tolist():
+        # Pieces that are no hulls are parts of their elements: what they share is shared.
+        hull = np.isin(rows[:, 13:15], self._solids.hulls).any(axis=1)
+        sure = (rows[:, 0] == COLLISION) & ~hull
+        for r in np.flatnonzero(rough.any(axis=1) & ~sure).tolist():
             a, b = int(pairs[r, 0]), int(pairs[r, 1])
             x, y = self.solid(a), self.solid(b)
             if x is None or y is None:

@@ -13,6 +13,7 @@ import secrets
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,10 @@ OUTSIDE = frozenset(
 )
 
 
+def _nobody(fraction: float) -> None:
+    """Nobody wants to know how far it is."""
+
+
 def build(progress: Progress = silent, *, into: Path | None = None) -> list[Path]:
     """Compile what is missing, in two processes; returns the files. Raises KernelsUnusable.
 
@@ -87,7 +92,7 @@ def build(progress: Progress = silent, *, into: Path | None = None) -> list[Path
         return [path for path in found.values() if path is not None]
     if not is_writable(place):
         raise FileUnwritable(f"{place} cannot be written, so compiled kernels cannot be kept there")
-    done = {group: 0.0 for group in missing}
+    done = dict.fromkeys(missing, 0.0)
     lock = threading.Lock()
 
     def tell(group: str, fraction: float) -> None:
@@ -114,7 +119,7 @@ def is_writable(place: Path) -> bool:
     return os.access(place, os.W_OK)
 
 
-def build_group(group: str, place: Path, tell: Any = lambda fraction: None) -> Path:
+def build_group(group: str, place: Path, tell: Callable[[float], None] = _nobody) -> Path:
     """Compile one group in a process of its own; the file it made. Raises KernelsUnusable."""
     source = str(Path(native.__file__).parents[3])
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
@@ -132,10 +137,9 @@ def build_group(group: str, place: Path, tell: Any = lambda fraction: None) -> P
         text=True,
     ) as child:
         errors: list[str] = []
-        assert child.stderr is not None and child.stdout is not None
-        reader = threading.Thread(target=errors.extend, args=(child.stderr,), daemon=True)
+        reader = threading.Thread(target=errors.extend, args=(child.stderr or (),), daemon=True)
         reader.start()
-        for line in child.stdout:
+        for line in child.stdout or ():
             tell(float(line))
         reader.join()
     if child.returncode != 0:
@@ -158,7 +162,7 @@ def compile_group(group: str, place: Path) -> None:
     texts = []
     for k, (name, (function, signature)) in enumerate(doors.items()):
         texts.append((name, *_lower(function, signature)))
-        print((k + 1) / (len(doors) + 1), flush=True)
+        _say((k + 1) / (len(doors) + 1))
     code = _object_file(texts)
     data = native.pack({name: _flat(signature) for name, (_, signature) in doors.items()}, code)
     path = place / native.file_name(group)
@@ -171,7 +175,7 @@ def compile_group(group: str, place: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    print(1.0, flush=True)
+    _say(1.0)
 
 
 def _flat(signature: str) -> str:
@@ -224,7 +228,7 @@ def _lower(function: Any, signature: str) -> tuple[str, bytes]:
 
 def _object_file(texts: list[tuple[str, str, bytes]]) -> bytes:
     """One optimised object file of all doors; everything else in it is private."""
-    import llvmlite.binding as llvm
+    import llvmlite.binding as llvm  # type: ignore[import-untyped]
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -262,6 +266,11 @@ def _object_file(texts: list[tuple[str, str, bytes]]) -> bytes:
     return code
 
 
+def _say(what: object) -> None:
+    sys.stdout.write(f"{what}\n")
+    sys.stdout.flush()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m ifcbase.clash.narrow.kernels")
     parser.description = "Compile the clash kernels ahead, so that no first run waits for it."
@@ -276,14 +285,14 @@ def main() -> int:
         return 0
 
     def show(phase: str, fraction: float, note: str = "") -> None:
-        print(f"{phase}: {fraction:.0%} {note}".rstrip(), flush=True)
+        _say(f"{phase}: {fraction:.0%} {note}".rstrip())
 
     try:
         into = native.package_folder() if options.package else options.into
         for path in build(show, into=into):
-            print(path)
+            _say(path)
     except IfcbaseError as error:
-        print(f"{error.message}. {error.hint}\n{error.detail or ''}", file=sys.stderr)
+        sys.stderr.write(f"{error.message}. {error.hint}\n{error.detail or ''}\n")
         return error.exit_code
     return 0
 

@@ -106,6 +106,8 @@ class Group:
         with self._lock:
             if name not in self.__dict__:
                 self.__dict__.update(_load(self._name))
+        if name not in self.__dict__:
+            raise AttributeError(f"no compiled function {name}")
         found: Callable[..., None] = self.__dict__[name]
         return found
 
@@ -134,7 +136,7 @@ _engines: list[Any] = []  # the machine code lives as long as they do
 
 
 def _functions(doors: dict[str, str], code: bytes) -> dict[str, Callable[..., None]]:
-    import llvmlite.binding as llvm
+    import llvmlite.binding as llvm  # type: ignore[import-untyped]
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
