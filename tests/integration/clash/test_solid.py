@@ -10,7 +10,7 @@ import pytest
 from ifcbase.clash.detect import detect
 from ifcbase.clash.report import LeftOut, Verdict
 from ifcbase.clash.request import parse_request
-from ifcbase.clash.run import OUTPUT, STAGE, run
+from ifcbase.clash.run import OUTPUT, STAGE, kept_in, run
 from ifcbase.errors import IfcTruncated
 from ifcbase.ifc.mesh_cache import MeshCache
 from ifcbase.ifc.meshing import pool
@@ -43,7 +43,7 @@ def asked(**values: Any) -> dict[str, Any]:
 def job(files: dict[str, Path], tmp_path: Path, name: str, **options: Any) -> Path:
     """One job as a worker runs it; gives its output folder."""
     output = tmp_path / name
-    meshes = KeptMeshes(MeshCache(tmp_path / "cache", 1 << 30), "solid")
+    meshes = KeptMeshes(kept_in(tmp_path / "cache", 1 << 30), "solid")
     with Sandbox(work_folder=tmp_path / "work", memory_mb=4096, spare=False) as sandbox:
         sandbox.run(
             SandboxJob(
