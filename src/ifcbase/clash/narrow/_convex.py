@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from ifcbase.clash.narrow._kernel import kernel
-from ifcbase.clash.narrow._small import ascending, put
+from ifcbase.clash.narrow._small import ascending, heaped, put, take_least
 
 
 @kernel
@@ -260,7 +260,10 @@ def way_out(hs, start, around, count, slack, low, bound, out):
         far = np.empty(c)
         for p in range(c):
             far[p] = place[p, 0]
-        for p in ascending(far, c):
+        heap, left = heaped(far, c), c
+        while left > 0:
+            p = take_least(far, heap, left)
+            left -= 1
             spent += count
             if spent > WORK:
                 complete = False
