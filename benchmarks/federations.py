@@ -86,6 +86,9 @@ def revised(path: Path, folder: Path) -> Path:
     """The same model with other bytes, as a new revision: one name is changed."""
     target = folder / path.name
     text = path.read_bytes()
-    fresh = re.sub(rb"FILE_NAME\s*\(\s*'[^']*'", b"FILE_NAME('a new revision'", text, count=1)
+    name = rb"FILE_NAME\s*\((?:\s|/\*.*?\*/)*'[^']*'"
+    fresh, changed = re.subn(name, b"FILE_NAME('a new revision'", text, count=1, flags=re.DOTALL)
+    if not changed:
+        raise ValueError(f"{path.name} has no FILE_NAME to change")
     target.write_bytes(fresh)
     return target
