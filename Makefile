@@ -6,20 +6,20 @@ BIN := $(VENV)/bin
 PROCESSES ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: help demo up test test-quick lint format bench lock clean
+.PHONY: help demo up test test-quick lint format bench bench-ledger lock clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: $(VENV)/.runtime  ## the main job end to end: database, workers, sample building, results
+demo: $(VENV)/.kernels  ## the main job end to end: database, workers, sample building, results
 	@$(BIN)/ifcbase demo
 
-up: $(VENV)/.runtime  ## keep Postgres and workers running, data in IFCBASE_HOME (~/.ifcbase)
+up: $(VENV)/.kernels  ## keep Postgres and workers running, data in IFCBASE_HOME (~/.ifcbase)
 	@$(BIN)/ifcbase up
 
-test: $(VENV)/.dev lint  ## what CI runs: linters, types, all tests
+test: $(VENV)/.dev $(VENV)/.kernels lint  ## what CI runs: linters, types, all tests
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
-test-quick: $(VENV)/.dev  ## the tests that take seconds
+test-quick: $(VENV)/.dev $(VENV)/.kernels  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow"
 
 lint: $(VENV)/.dev  ## style and types
@@ -31,7 +31,10 @@ format: $(VENV)/.dev  ## let the formatter decide
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev  ## measure the ledger on 200 results (make bench RESULTS=20: less), in a scratch database
+bench: $(VENV)/.dev $(VENV)/.kernels  ## measure clash detection against ifcclash and ifcfast; writes benchmarks/RESULTS.md
+	@$(BIN)/python -m benchmarks $(BENCH)
+
+bench-ledger: $(VENV)/.dev  ## measure the ledger on 200 results (make bench-ledger RESULTS=20: less), in a scratch database
 	@export IFCBASE_HOME="$$(mktemp -d)" IFCBASE_EMBEDDED=1; \
 	  $(BIN)/ifcbase db migrate >/dev/null && \
 	  $(BIN)/python -m benchmarks.ledger "$$($(BIN)/ifcbase db url)" $(RESULTS); code=$$?; \
@@ -56,6 +59,12 @@ $(VENV)/bin/python:
 $(VENV)/.runtime: $(VENV)/bin/python requirements/runtime.txt pyproject.toml
 	@$(PIP) -r requirements/runtime.txt
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --no-build-isolation --no-deps -e .
+	@touch $@
+
+# Machine code for any processor of this kind, beside the sources; again when those change.
+$(VENV)/.kernels: $(VENV)/.runtime $(wildcard src/ifcbase/clash/narrow/*.py)
+	@echo "compiling the clash kernels (once, about a minute)"
+	@$(BIN)/python -m ifcbase.clash.narrow.kernels --package >/dev/null
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Tests have homes of their own; machine code is compiled once for all of them.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path("~/.ifcbase/cache").expanduser()))
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

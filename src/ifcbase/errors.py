@@ -223,6 +223,14 @@ class ReportInvalid(ComputeError):
     retryable = True
 
 
+class KernelsUnusable(ComputeError):
+    code = "kernels"
+    title = "The compiled part of clash detection cannot be used"
+    default_hint = (
+        "Run `python -m ifcbase.clash.narrow.kernels` once; if that fails too, its output says why."
+    )
+
+
 class JobCancelled(ComputeError):
     code = "cancelled"
     title = "The job was cancelled"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -74,6 +74,13 @@ class Settings(BaseSettings):
         default=6144, ge=256, description="Memory budget of one attempt's child process."
     )
 
+    job_cores: int = Field(
+        default=1, ge=1, description="Cores one attempt's child process may use."
+    )
+    clash_engine: Literal["solid", "reference"] = Field(
+        default="solid",
+        description="Engine of clash checks: `solid`, or `reference` (as ifcclash does it).",
+    )
     mesh_cache_mb: int = Field(
         default=4096, ge=64, description="Size that kept meshes may reach; oldest used go first."
     )

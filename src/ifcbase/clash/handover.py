@@ -104,6 +104,7 @@ def write(report: ClashReport, folder: Path) -> None:
                 "sha256": f.sha256,
                 "inventory": f.inventory.to_document(),
                 "signed": f.signatures is not None,
+                "failure": f.failure,
             }
             for f in report.files
         ],
@@ -193,7 +194,11 @@ def _file(document: Any) -> FileReport:
     _check(isinstance(name, str) and 0 < len(name) <= 1024 and is_clean(name), "a file's name")
     good = isinstance(sha256, str) and len(sha256) == 64 and set(sha256) <= set("0123456789abcdef")
     _check(good, "a file's hash")
-    return FileReport(name, sha256, Inventory.from_document(document.get("inventory")))
+    failure = document.get("failure")
+    is_text = isinstance(failure, str) and 0 < len(failure) <= 1000 and is_clean(failure)
+    _check(failure is None or is_text, "a file's failure")
+    inventory = Inventory.from_document(document.get("inventory"))
+    return FileReport(name, sha256, inventory, failure=failure)
 
 
 # --- arrays --------------------------------------------------------------------------------------

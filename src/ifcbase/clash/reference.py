@@ -14,10 +14,12 @@ import ifcopenshell
 import ifcopenshell.geom
 import numpy as np
 
-from ifcbase.clash.engine import Contacts, Members, OpenModel
+from ifcbase.clash.engine import Contacts, LoadedModel, Members, ModelFile, nothing_read
 from ifcbase.clash.report import IntArray, Kind, LeftOut, Measured
 from ifcbase.clash.request import ClashSet, Mode
-from ifcbase.errors import ComputeError
+from ifcbase.errors import ComputeError, IfcbaseError
+from ifcbase.ifc.reading import ReadModel, read_model
+from ifcbase.ifc.traits import read_signatures
 from ifcbase.progress import Progress
 
 KERNEL = "opencascade"
@@ -39,32 +41,43 @@ _KINDS = (Kind.PROTRUSION, Kind.PIERCE, Kind.COLLISION, Kind.CLEARANCE)
 class ReferenceEngine:
     """One tree holds the shapes of all models; it tells equal ids of two files apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, sign: bool = False) -> None:
+        self._sign = sign
         self._tree = ifcopenshell.geom.tree(backend=TREE)
-        self._models: Sequence[OpenModel] = ()
+        self._models: list[LoadedModel] = []
+        self._files: list[ifcopenshell.file | None] = []
         # The tree refers to the elements it was given; they must outlive it.
         self._alive: list[Any] = []
         self._at: dict[int, tuple[int, int]] = {}
 
-    def prepare(
-        self, models: Sequence[OpenModel], wanted: Sequence[IntArray], progress: Progress
-    ) -> list[dict[int, LeftOut]]:
-        self._models = models
-        left_out = []
-        total = max(1, sum(map(len, wanted)))
+    def load(self, files: Sequence[ModelFile], progress: Progress) -> list[LoadedModel]:
+        for number, each in enumerate(files):
+            progress("reading", number / (10 * len(files)), each.name)
+            file: ifcopenshell.file | None = None
+            try:
+                model, file = read_model(each.path, each.sha256, each.selections)
+                signed = read_signatures(file, model.inventory, each.path) if self._sign else None
+                self._models.append(LoadedModel(model, signatures=signed))
+            except IfcbaseError as error:
+                self._models.append(LoadedModel(nothing_read(each.selections), failure=error))
+            self._files.append(file)
+        total = max(1, sum(len(one.model.union()) for one in self._models))
         done = 0
-        for number, (model, indexes) in enumerate(zip(models, wanted, strict=True)):
+        for number, (one, file) in enumerate(zip(self._models, self._files, strict=True)):
+            if file is None:
+                continue
+            indexes = one.model.union()
             shaped: set[int] = set()
-            for index, element in _shapes(model, indexes):
+            for index, element in _shapes(file, one.model, indexes):
                 shaped.add(index)
                 self._tree.add_element(element)
                 self._alive.append(element)
-                self._at[model.file.by_id(element.id).identity()] = (number, index)
-                progress("meshing", (done + len(shaped)) / total, model.name)
+                self._at[file.by_id(element.id).identity()] = (number, index)
+                progress("meshing", 0.1 + 0.9 * (done + len(shaped)) / total, files[number].name)
             done += len(indexes)
             missing = np.setdiff1d(indexes, np.fromiter(shaped, np.int64, len(shaped)))
-            left_out.append(_reasons(model, missing.astype(np.int32)))
-        return left_out
+            one.left_out = _reasons(file, one.model, missing.astype(np.int32))
+        return self._models
 
     def find(self, clash_set: ClashSet, a: Members, b: Members) -> Contacts:
         group_a, group_b = self._instances(a), self._instances(b)
@@ -99,10 +112,13 @@ class ReferenceEngine:
 
     def _instances(self, members: Members) -> list[Any]:
         pairs = zip(members.model.tolist(), members.element.tolist(), strict=True)
-        return [
-            self._models[m].file.by_id(self._models[m].inventory.elements[e].step_id)
-            for m, e in pairs
-        ]
+        instances = []
+        for m, e in pairs:
+            file = self._files[m]
+            if file is None:
+                raise ComputeError("an element without a shape was to be tested")
+            instances.append(file.by_id(self._models[m].model.inventory.elements[e].step_id))
+        return instances
 
     def _pairs(self, found: Sequence[Any]) -> set[frozenset[int]]:
         return {frozenset((each.a.identity(), each.b.identity())) for each in found}
@@ -129,9 +145,9 @@ class ReferenceEngine:
         )
 
 
-def _shapes(model: OpenModel, indexes: IntArray, **settings: bool) -> Any:
+def _shapes(file: ifcopenshell.file, model: ReadModel, indexes: IntArray, **settings: bool) -> Any:
     """(inventory index, shape) for each of the elements of which triangles can be made."""
-    elements = [model.file.by_id(model.inventory.elements[i].step_id) for i in indexes.tolist()]
+    elements = [file.by_id(model.inventory.elements[i].step_id) for i in indexes.tolist()]
     if not elements:
         return
     options = ifcopenshell.geom.settings()
@@ -144,7 +160,7 @@ def _shapes(model: OpenModel, indexes: IntArray, **settings: bool) -> Any:
     log.output_format(log.FMT_INMEMORY)
     log.verbosity(log.LOG_ERROR)
     iterator = ifcopenshell.geom.iterator(
-        options, model.file, 1, include=elements, geometry_library=KERNEL, logger=log
+        options, file, 1, include=elements, geometry_library=KERNEL, logger=log
     )
     if not iterator.initialize():
         return
@@ -156,7 +172,7 @@ def _shapes(model: OpenModel, indexes: IntArray, **settings: bool) -> Any:
             return
 
 
-def _reasons(model: OpenModel, missing: IntArray) -> dict[int, LeftOut]:
+def _reasons(file: ifcopenshell.file, model: ReadModel, missing: IntArray) -> dict[int, LeftOut]:
     """Why elements have no shape: nothing to mesh, consumed by their openings, or a failure."""
     reasons: dict[int, LeftOut] = {}
     cut = set(model.relations.host.tolist())
@@ -168,7 +184,7 @@ def _reasons(model: OpenModel, missing: IntArray) -> dict[int, LeftOut]:
         reasons[index] = LeftOut.NO_GEOMETRY
         if index in cut:
             suspects.append(index)
-    uncut = _shapes(model, np.array(suspects, np.int32), disable_opening_subtractions=True)
+    uncut = _shapes(file, model, np.array(suspects, np.int32), disable_opening_subtractions=True)
     for index, _ in uncut:
         reasons[index] = LeftOut.EMPTY
     return reasons

@@ -198,6 +198,7 @@ class FileReport:
     sha256: str
     inventory: Inventory
     signatures: Signatures | None = None
+    failure: str | None = None  # why nothing of it could be tested, for people
 
 
 @dataclass(slots=True)

@@ -13,9 +13,11 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.clash import handover
+from ifcbase.clash.detect import ENGINES
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
 from ifcbase.clash.request import ClashRequest, Mode
-from ifcbase.cli import context, reports, running, waiting, wording
+from ifcbase.clash.solid import CONTACT_BAND, usable_cores
+from ifcbase.cli import reports, running, wording
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
@@ -27,13 +29,14 @@ from ifcbase.cli.output import (
     set_line,
 )
 from ifcbase.cli.results import contacts_table, coverage_table
+from ifcbase.cli.submitting import submit_sets
 from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
-from ifcbase.files.local import LocalFiles
 from ifcbase.ifc.opening import check_file
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs import kernels
+from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
-from ifcbase.jobs.submit import Given, stream_name, submit
+from ifcbase.jobs.submit import stream_name
 from ifcbase.settings import Settings, get_settings
 
 SHOWN = 20
@@ -76,6 +79,13 @@ def clash(
     min_coverage: Annotated[
         float | None, typer.Option(help="Share of elements that must be tested (1.0).")
     ] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="solid (default) or reference (as ifcclash does it).")
+    ] = None,
+    keep_going: Annotated[
+        bool,
+        typer.Option("--keep-going", help="Test the other models when one is broken."),
+    ] = False,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the report (ifcclash's JSON) here.")
     ] = None,
@@ -83,6 +93,9 @@ def clash(
     bcf: reports.BcfOption = "2.1",
     submit_: Annotated[
         bool, typer.Option("--submit", help="Run it by a worker and keep the result.")
+    ] = False,
+    fan_out: Annotated[
+        bool, typer.Option("--fan-out", help="With --submit: one job per clash set.")
     ] = False,
     wait: Annotated[bool, typer.Option(help="With --submit: wait for the result.")] = True,
     model: Annotated[
@@ -129,16 +142,23 @@ def clash(
     wanted = reports.wanted(report, bcf, [*paths.values(), *([spec] if spec else []), output])
     if submit_:
         reports.refuse_with_submit(wanted)
-    for path in paths.values():
-        check_file(path)
-
     settings = get_settings()
+    if engine is not None and engine not in ENGINES:
+        raise RequestInvalid(f"--engine {engine}: the engines are {' and '.join(ENGINES)}")
     if submit_:
-        code = _submit(settings, request, paths, streams, project, wait, output, as_json)
-    elif model or project is not None:
-        raise RequestInvalid(f"{'--model' if model else '--project'} goes with --submit")
+        if engine or keep_going:
+            raise RequestInvalid("--engine and --keep-going do not go with --submit")
+        for path in paths.values():
+            check_file(path)
+        code = submit_sets(
+            settings, request, paths, streams, project, wait, output, as_json, fan_out=fan_out
+        )
+    elif model or project is not None or fan_out:
+        option = "--model" if model else "--fan-out" if fan_out else "--project"
+        raise RequestInvalid(f"{option} goes with --submit")
     else:
-        code = _run(settings, request, paths, output, wanted, as_json)
+        meshes = KeptMeshes.of(settings, engine, sign=False)
+        code = _run(settings, request, paths, output, wanted, as_json, meshes, keep_going)
     raise typer.Exit(code)
 
 
@@ -209,56 +229,6 @@ def _find(file: str, folder: Path) -> Path:
     return beside if not path.exists() and beside.exists() else path
 
 
-def _submit(
-    settings: Settings,
-    request: ClashRequest,
-    paths: dict[str, Path],
-    streams: dict[Path, str],
-    project: str | None,
-    wait: bool,
-    output: Path | None,
-    as_json: bool,
-) -> int:
-    unknown = set(streams) - {path.resolve() for path in paths.values()}
-    if unknown:
-        raise RequestInvalid(f"--model names {unknown.pop()}, which is on neither side")
-    names = running.short_names(paths)
-    document = request.model_dump(mode="json")
-    for each in document["clash_sets"]:
-        for source in each["a"] + each["b"]:
-            source["file"] = names[source["file"]]
-    given = {names[n]: Given(path, streams.get(path.resolve())) for n, path in paths.items()}
-    with context.ledger_connection() as (_, connection):
-        accepted = submit(
-            connection,
-            ProcrastinateEngine(context.database(settings)),
-            LocalFiles(settings.files_folder),
-            settings,
-            "clash",
-            document,
-            given,
-            project=context.project_name(connection, settings, project),
-        )
-        if not as_json:
-            for file, (name, number) in accepted.versions.items():
-                console().say(f"{file}: {name}, version {number}")
-            console().say(f"job {accepted.job_id}")
-        if not wait:
-            if as_json:
-                print_json({"job_id": accepted.job_id})
-            return 0
-        job = waiting.wait_for(connection, accepted.job_id)
-        if as_json:
-            print_json(job)
-        code = waiting.report(job, quiet=as_json)
-        if output and job["state"] == "finished":
-            files = LocalFiles(settings.files_folder)
-            shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), output)
-            if not as_json:
-                console().say(f"report written to {output}")
-    return code
-
-
 def _run(
     settings: Settings,
     request: ClashRequest,
@@ -266,12 +236,18 @@ def _run(
     output: Path | None,
     wanted: reports.Wanted,
     as_json: bool,
+    meshes: KeptMeshes,
+    keep_going: bool,
 ) -> int:
     with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
         folder = Path(name) / "output"
         folder.mkdir()
+        _prepare(meshes.engine)
         sandbox = Sandbox(
-            work_folder=Path(name) / "work", memory_mb=settings.job_memory_mb, spare=False
+            work_folder=Path(name) / "work",
+            memory_mb=settings.job_memory_mb,
+            cores=usable_cores(),
+            spare=False,
         )
         with sandbox, progress_line() as line:
             job = SandboxJob(
@@ -281,8 +257,12 @@ def _run(
                 folder=folder,
                 timeout_s=settings.job_timeout_s,
                 memory_mb=settings.job_memory_mb,
+                options=meshes.options() | {"keep_going": keep_going},
             )
-            sandbox.run(job, on_progress=line)
+            try:
+                sandbox.run(job, on_progress=line)
+            finally:
+                meshes.admit(folder)
         report = handover.read(folder)
         if output:
             shutil.copyfile(folder / "output.json", output)
@@ -299,6 +279,14 @@ def _run(
     if Verdict.FOUND in verdicts:
         return 1
     return 3 if Verdict.INCONCLUSIVE in verdicts else 0
+
+
+def _prepare(engine: str) -> None:
+    """Compile the kernels, once: said in a line, also where no progress bar is shown."""
+    if not kernels.is_ready(engine):
+        errors_console().say("preparing the clash kernels (once, about a minute)")
+        with progress_line() as line:
+            kernels.prepare(engine, line)
 
 
 def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
@@ -323,6 +311,10 @@ def _show(report: ClashReport, each: SetReport, verdict: Verdict) -> None:
         notes.append(f"nothing was tested on side {' and '.join(each.empty_sides)}")
     elif each.coverage < 1:
         notes.append(partly_tested(each.coverage))
+    if each.undecided:
+        notes.append(f"{len(each.undecided)} pairs could not be judged")
+    if each.touching:
+        notes.append(f"{each.touching} pairs touch within {CONTACT_BAND * 1000:g} mm")
     if each.related_left_out:
         notes.append(
             f"{each.related_left_out} pairs of hosts and fillings or parts of one assembly were "

@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from ifcbase import samples
 from ifcbase.cli import context, demo_convert, waiting
 from ifcbase.cli.changes import in_words
 from ifcbase.cli.output import console, table
@@ -80,6 +79,8 @@ def _check(
     revision: Literal["A", "B"],
 ) -> str:
     """Write a revision of the sample building and submit its clash check; gives the job."""
+    from ifcbase import samples  # loads the geometry library, which no other command needs here
+
     sample = samples.build(folder / revision, revision=revision)
     names = {discipline: path.name for discipline, path in sample.files.items()}
     request = {
@@ -108,6 +109,8 @@ def _validate(
     settings: Settings, connection: Connection, dsn: str, folder: Path, revision: Literal["A", "B"]
 ) -> str:
     """Submit a check of a revision's architecture by rules; gives the job."""
+    from ifcbase import samples  # loads the geometry library, which no other command needs here
+
     rules = samples.write_rules(folder)
     model = samples.build(folder / revision, revision=revision).files["Architecture"]
     return submit(
@@ -204,6 +207,8 @@ def _show(connection: Connection, results: dict[str, dict[str, dict[str, Any]]])
 
 def _compare_revisions(settings: Settings, connection: Connection, dsn: str, folder: Path) -> None:
     """Compare both revisions of every model; show each edit that was made beside what was found."""
+    from ifcbase import samples  # loads the geometry library, which no other command needs here
+
     old, new = (samples.build(folder / r, revision=r) for r in _REVISIONS)
     out = console()
     rows: list[tuple[Any, ...]] = []

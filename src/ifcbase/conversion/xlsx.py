@@ -19,7 +19,7 @@ PROPERTIES = ("GlobalId", "Class", "Name", "Set", "Property", "Value", "Source")
 
 def write(rows: Sequence[Row], facts: Iterable[tuple[str, Cell]], path: Path) -> None:
     """Write the sheets; ``facts`` are names and values for the sheet about the conversion."""
-    import xlsxwriter  # type: ignore[import-untyped]
+    import xlsxwriter
 
     options = {
         "constant_memory": True,

@@ -41,6 +41,7 @@ def nearest(
     if not len(a) or not len(b):
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, np.zeros(0)
+
     # Coordinates far from zero lose nothing by a shift, and the tree's distances gain.
     shift = np.floor(b[0])
     k = list(range(1, min(rivals, len(b)) + 1))

@@ -67,6 +67,20 @@ def family_of(schema_identifier: str) -> str:
     return schema_identifier.upper().split("_")[0]
 
 
+def file_sha256(path: Path | str) -> str:
+    """SHA-256 of a file's bytes, as hex. Raises FileMissing and FileUnreadable."""
+    path = Path(path)
+    if not path.exists():
+        raise FileMissing(f"{path} does not exist")
+    if not path.is_file():
+        raise FileUnreadable(f"{path} is not a file")
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise FileUnreadable(f"{path} cannot be read", detail=str(error)) from error
+
+
 def check_file(path: Path | str) -> FileFacts:
     """Size, SHA-256 and schema of an IFC file in STEP form, without native code.
 
@@ -193,24 +207,26 @@ def _what_it_is(head: bytes) -> str:
     return f": it does not begin with {_FIRST.decode()}"
 
 
-_TOKEN = re.compile(rb"/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_TOKEN = re.compile(rb"/\*.*?\*/|'(?:[^']|'')*'|(?P<data>\bDATA\s*[;(])", re.DOTALL)
 
 
 def _declared_schema(head: bytes) -> str | None:
     """The first schema of FILE_SCHEMA, looked for outside of comments and other texts."""
     texts: list[bytes] = []
-
-    def stand_in(match: re.Match[bytes]) -> bytes:
+    skeleton, at = [], 0
+    for match in _TOKEN.finditer(head):
+        skeleton.append(head[at : match.start()])
+        at = match.end()
+        if match["data"]:
+            at = len(head)  # nothing of the elements is looked at
+            break
         if match.group().startswith(b"/*"):
-            return b" "
-        texts.append(match.group()[1:-1])
-        return b"'%d'" % (len(texts) - 1)
-
-    skeleton = _TOKEN.sub(stand_in, head)
-    end = re.search(rb"\bDATA\s*[;(]", skeleton)
-    if end:
-        skeleton = skeleton[: end.start()]
-    found = re.search(rb"\bFILE_SCHEMA\s*\(\s*\(\s*'(\d+)'", skeleton, re.IGNORECASE)
+            skeleton.append(b" ")
+        else:
+            skeleton.append(b"'%d'" % len(texts))
+            texts.append(match.group()[1:-1])
+    skeleton.append(head[at:])
+    found = re.search(rb"\bFILE_SCHEMA\s*\(\s*\(\s*'(\d+)'", b"".join(skeleton), re.IGNORECASE)
     if not found:
         return None
     return clean(texts[int(found[1])].decode("latin-1").strip().upper())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,15 +13,14 @@ from ifcbase.errors import ComputeError
 from ifcbase.ifc.inventory import Inventory
 from ifcbase.ifc.meshing.fast import FastMesher
 from ifcbase.ifc.meshing.filemeshes import FileMeshes
-from ifcbase.ifc.meshing.mesher import OPENING_CLASSES, Source, Wanted
+from ifcbase.ifc.meshing.mesher import OPENING_CLASSES, Mesher, Source, Wanted
 from ifcbase.ifc.meshset import MeshSet
 from ifcbase.ifc.signatures import Shapes, Signatures, Traits, hash64, measure, sign
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import ifcopenshell
 
+FASTEST = FastMesher()
 #: No sane model nests deeper; a broken one may go in circles.
 DEEPEST = 100
 #: Texts, references and real numbers of an entity as the library prints it.
@@ -29,11 +29,18 @@ _TOKEN = re.compile(r"'(?:[^']|'')*'|#\d+|-?\d+\.\d*(?:[Ee][+-]?\d+)?")
 _ROOT = re.compile(r"\((?:'(?:[^']|'')*'|\$),(?:#\d+|\$),")
 
 
-def read_signatures(file: ifcopenshell.file, inventory: Inventory, path: Path) -> Signatures:
+def read_signatures(
+    file: ifcopenshell.file,
+    inventory: Inventory,
+    source: Path | Source,
+    *,
+    mesher: Mesher | None = FASTEST,
+) -> Signatures:
     """Signatures of all elements of an open model, shapes made by the fast mesher.
 
-    Openings get no shape. Where the mesher cannot read the file nobody gets one.
+    Openings get no shape. Where the mesher cannot read the file, or is None, nobody gets one.
     """
+    source = source if isinstance(source, Source) else Source(source, file)
     chosen = [
         at
         for at, each in enumerate(inventory.elements)
@@ -41,10 +48,10 @@ def read_signatures(file: ifcopenshell.file, inventory: Inventory, path: Path) -
         and file.by_id(each.step_id).Representation is not None
     ]
     shapes = Shapes.none(len(inventory))
-    if chosen:
+    if chosen and mesher is not None:
         wanted = Wanted.of(inventory.elements[at] for at in chosen)
         try:
-            found = FastMesher().mesh(Source(path), wanted)
+            found = mesher.mesh(source, wanted)
         except ComputeError:
             # Signatures are a help: without shapes matching says "doubtful" instead of "same".
             found = None

@@ -18,6 +18,7 @@ from ifcbase.errors import (
     LedgerUnavailable,
 )
 from ifcbase.files.store import FileStore
+from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob, SandboxResult
 from ifcbase.jobs.workfolder import job_folder
@@ -42,6 +43,7 @@ class Runner:
     stop: threading.Event
     again: Callable[[str], None]
     revive: Callable[[], None] = field(default=lambda: None)
+    meshes: KeptMeshes | None = None
 
     def handle(self, job_id: str) -> None:
         """Run one attempt if the job waits for one. Failures end up on the job, not here."""
@@ -86,6 +88,7 @@ class Runner:
             inputs[given.name] = link
         output = folder / "output"
         output.mkdir()
+        options = self.meshes.options() if self.meshes and check.uses_meshes else {}
         try:
             return self.sandbox.run(
                 SandboxJob(
@@ -95,6 +98,7 @@ class Runner:
                     folder=output,
                     timeout_s=attempt.timeout_s,
                     memory_mb=attempt.memory_mb,
+                    options=options,
                 ),
                 on_progress=lease.progress,
                 cancelled=lease.ended,
@@ -108,6 +112,10 @@ class Runner:
             for name, link in inputs.items():
                 error.message = error.message.replace(link.name, Path(name).name)
             raise
+        finally:
+            # Also after a failure: the other files' meshes are good, and the next try needs them.
+            if self.meshes and check.uses_meshes:
+                self.meshes.admit(output)
 
     def _store(self, attempt: Attempt, folder: Path, result: SandboxResult) -> None:
         """Store the results, trying again while the database is away and the lease holds."""

@@ -123,7 +123,7 @@ def run_job(job: dict[str, Any], channel: Channel) -> None:
     module, _, function = str(job["run"]).partition(":")
     run = getattr(importlib.import_module(module), function)
     inputs = {name: Path(path) for name, path in job["inputs"].items()}
-    run(job["request"], inputs, Path(job["folder"]), Reporter(channel))
+    run(job["request"], inputs, Path(job["folder"]), Reporter(channel), **job["options"])
 
 
 def leave(code: int) -> NoReturn:

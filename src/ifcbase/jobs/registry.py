@@ -72,6 +72,8 @@ class Check:
         """Seconds and mebibytes of one attempt, of what the settings allow."""
         return min(timeout_s, self.most_time_s), min(memory_mb, self.most_memory_mb)
 
+    uses_meshes: bool = False  # run takes the keywords of KeptMeshes
+
 
 def _clash_models(request: ClashRequest) -> list[str]:
     return request.files()
@@ -110,6 +112,7 @@ CHECKS: Mapping[str, Check] = {
             models=_clash_models,
             run="ifcbase.clash.run:run",
             record=clash_record.record,
+            uses_meshes=True,
         ),
         Check(
             name="diff",

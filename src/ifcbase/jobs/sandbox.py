@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ CLOSE_S = 15.0
 class SandboxJob:
     """What a child is to do: call ``run`` ("module:function") as run(request, inputs, folder, progress).
 
-    Results are the files that ``run`` leaves in ``folder``; ``request`` must be JSON.
+    Results are the files that ``run`` leaves in ``folder``; ``request`` must be JSON, and so must
+    ``options``, which ``run`` gets as keywords: what the worker and not the client decides.
     """
 
     run: str
@@ -48,6 +49,7 @@ class SandboxJob:
     folder: Path
     timeout_s: float
     memory_mb: int
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,7 @@ def _encode(job: SandboxJob) -> bytes:
         "inputs": {name: str(path.absolute()) for name, path in job.inputs.items()},
         "folder": str(job.folder.absolute()),
         "memory_mb": job.memory_mb,
+        "options": dict(job.options),
     }
     return json.dumps(document).encode("ascii") + b"\n"
 

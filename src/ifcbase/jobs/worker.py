@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 
 from ifcbase.errors import IfcbaseError, LedgerUnavailable
 from ifcbase.files.local import LocalFiles
+from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.engine import Engine
+from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.reaper import reap_until
 from ifcbase.jobs.registry import CHECKS, check_named
 from ifcbase.jobs.sandbox import Sandbox
@@ -34,12 +36,17 @@ def work(
 ) -> None:
     """Work until told to stop. ``checks``: which to serve (all by default)."""
     served = [check_named(name) for name in checks] or list(CHECKS.values())
+    if any(check.uses_meshes for check in served):
+        if not kernels.is_ready(settings.clash_engine):
+            _LOG.info("preparing the clash kernels (once, about a minute)")
+        kernels.prepare(settings.clash_engine)
     host = socket.gethostname()
     name = f"{host}-{os.getpid()}"
     sandbox = Sandbox(
         [check.run.partition(":")[0] for check in served],
         work_folder=settings.work_folder,
         memory_mb=settings.job_memory_mb,
+        cores=settings.job_cores,
     )
     ledger = PostgresLedger(dsn, writing_idle_s=settings.lease_s * 3)
     runner = Runner(
@@ -54,6 +61,7 @@ def work(
         stop=stop,
         again=lambda job_id: _again(dsn, engine, job_id),
         revive=_careful(revive),
+        meshes=KeptMeshes.of(settings),
     )
     reaper = threading.Thread(
         target=reap_until,

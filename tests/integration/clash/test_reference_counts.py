@@ -35,7 +35,8 @@ def report(pcert: Path) -> ClashReport:
         {"name": name, "a": [{"file": ARCHITECTURE}], "b": [{"file": STRUCTURE}]} | values
         for name, (_, values) in EXPECTED.items()
     ]
-    return detect(parse_request(sets), {n: pcert / n for n in (ARCHITECTURE, STRUCTURE)})
+    files = {n: pcert / n for n in (ARCHITECTURE, STRUCTURE)}
+    return detect(parse_request(sets), files, engine="reference")
 
 
 def reference(pcert: Path, values: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -103,7 +104,7 @@ def test_counts_of_a_real_building(models_folder: Path) -> None:
         {"name": "self", "mode": "collision", "a": [{"file": one}]},
     ]
     files = {name: models_folder / "duplex" / name for name in (one, two)}
-    report = detect(parse_request(sets), files)
+    report = detect(parse_request(sets), files, engine="reference")
     assert [len(each.clashes) for each in report.sets] == [69, 10, 149, 162]
     assert [each.related_left_out for each in report.sets] == [0, 0, 0, 2]
     assert all(each.coverage == 1.0 for each in report.sets)

@@ -53,7 +53,7 @@ def test_output_and_hand_over_agree(good: Path, out: Path) -> None:
     (document,) = json.loads((out / OUTPUT).read_text(encoding="utf-8"))
     (clash,) = document["clashes"].values()
     assert (clash["a_name"], clash["b_name"]) == ("wall", "pipe")
-    assert (clash["type"], clash["smart_group"]) == ("collision", 0)
+    assert (clash["type"], clash["smart_group"]) == ("pierce", 0)
     (only,) = report.sets
     assert len(only.clashes) == len(document["clashes"])
     assert document["verdict"] == only.verdict().value == "found"

@@ -10,9 +10,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
-import collada  # type: ignore[import-untyped]
+import collada
 import numpy as np
-import openpyxl  # type: ignore[import-untyped]
+import openpyxl
 import pytest
 import trimesh
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ifcbase.clash.narrow._boxes import near
 from ifcbase.clash.narrow._convex import exit_along, minkowski, way_out
 from ifcbase.clash.narrow._distance import distance, to_surface
 from ifcbase.clash.narrow._kernel import kernel
-from ifcbase.clash.narrow._pieces import SOLID
 from ifcbase.clash.narrow._small import ascending, put
-from ifcbase.clash.narrow._sweep import near
 from ifcbase.clash.narrow.kinds import (
     BOUND,
     CLEARANCE,
@@ -26,13 +25,20 @@ from ifcbase.clash.narrow.kinds import (
     PROTRUSION,
     TOUCHING,
 )
+from ifcbase.clash.narrow.layout import (
+    AT_LEAST,
+    DISTANCE,
+    KIND,
+    MEASURED,
+    P1,
+    P2,
+    PIECES,
+    SOLID,
+    WAY,
+)
 
 #: Faces of Minkowski bodies kept for one pair; more make the depth a bound.
 ROOM = 1_000_000
-#: Rows the stages fill: kind, measured, distance, p1, p2, lower bound of the depth,
-#: way out, the two pieces that overlap deepest.
-COLUMNS = 15
-KIND, MEASURED, DISTANCE, P1, P2, AT_LEAST, WAY, PIECES = 0, 1, 2, 3, 6, 9, 10, 13
 
 # The stages are called one after the other from Python, each over many pairs: compiled as one
 # function they would take several times as long to compile.
@@ -117,6 +123,7 @@ def _union_depth(s, a, b, band, hs, row):
     na, nb = s.piece[a + 1] - s.piece[a], s.piece[b + 1] - s.piece[b]
     start = np.empty(na * nb + 1, np.int64)
     tight = np.empty((na * nb, 4))
+    around = np.empty((na * nb, 6))
     while True:
         count, at, full = 0, 0, False
         start[0] = 0
@@ -133,6 +140,9 @@ def _union_depth(s, a, b, band, hs, row):
                 if n < 0:
                     continue
                 tight[count, 0], tight[count, 1], tight[count, 2], tight[count, 3] = x, y, z, h
+                for c in range(3):
+                    around[count, c] = s.pbox[j, c] - s.pbox[i, c + 3]
+                    around[count, c + 3] = s.pbox[j, c + 3] - s.pbox[i, c]
                 at += n
                 count += 1
                 start[count] = at
@@ -153,12 +163,12 @@ def _union_depth(s, a, b, band, hs, row):
         if tight[k, 3] <= band:
             break
         x, y, z = tight[k, 0], tight[k, 1], tight[k, 2]
-        t, f = exit_along(hs, start, count, x, y, z, band, bound)
+        t, f = exit_along(hs, start, around, count, x, y, z, band, bound)
         if t < bound:
             bound, ux, uy, uz, face = t, x, y, z, f
     out = np.zeros(4)
     low = tight[order[0], 3]
-    found, complete = way_out(hs, start, count, band, low, min(bound, reach), out)
+    found, complete = way_out(hs, start, around, count, band, low, min(bound, reach), out)
     if not found:
         if face < 0:
             _no_way(row, reach)

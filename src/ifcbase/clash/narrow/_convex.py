@@ -12,36 +12,10 @@ known way out are tried in order of distance.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
-import numpy.typing as npt
 
 from ifcbase.clash.narrow._kernel import kernel
-from ifcbase.clash.narrow._small import ascending, put
-
-
-class Pieces(NamedTuple):
-    """Elements as unions of convex pieces, all counted from offsets; see ``_pieces.prepare``."""
-
-    state: npt.NDArray[np.uint8]  # per element
-    box: npt.NDArray[np.float64]  # (n, 6)
-    piece: npt.NDArray[np.int64]  # (n + 1) pieces of elements
-    pbox: npt.NDArray[np.float64]  # (p, 6)
-    pv_at: npt.NDArray[np.int64]  # (p + 1)
-    pp_at: npt.NDArray[np.int64]
-    pe_at: npt.NDArray[np.int64]
-    pv: npt.NDArray[np.float64]  # vertices
-    pp: npt.NDArray[np.float64]  # planes: normal, offset, 1 if a real face
-    pe: npt.NDArray[np.int32]  # edges: two vertices, two planes
-    ev_at: npt.NDArray[np.int64]  # (n + 1) feature vertices
-    ee_at: npt.NDArray[np.int64]
-    ev: npt.NDArray[np.float64]
-    ee: npt.NDArray[np.int32]
-    vertices: npt.NDArray[np.float64]  # the meshes themselves
-    faces: npt.NDArray[np.int32]
-    v_at: npt.NDArray[np.int64]
-    f_at: npt.NDArray[np.int64]
+from ifcbase.clash.narrow._small import ascending, heaped, put, take_least
 
 
 @kernel
@@ -159,11 +133,11 @@ def _put(row, x, y, z, h, real):
 
 
 @kernel
-def exit_along(hs, start, count, x, y, z, slack, limit):
+def exit_along(hs, start, around, count, x, y, z, slack, limit):
     """How far to go along a unit direction until outside all bodies; and the last face crossed."""
     t, last, who = 0.0, -1, 0
     for _ in range(4 * count + 4):
-        who = _blocked(hs, start, count, t * x, t * y, t * z, slack, max(who, 0))
+        who = _blocked(hs, start, around, count, t * x, t * y, t * z, slack, max(who, 0))
         if who < 0:
             return t, last
         leave, face = np.inf, -1
@@ -190,13 +164,14 @@ PLACES = 20_000
 
 
 @kernel
-def way_out(hs, start, count, slack, low, bound, out):
+def way_out(hs, start, around, count, slack, low, bound, out):
     """Shortest t outside all bodies, if shorter than bound.
 
     The nearest point outside a union of bodies is the least point common to the outer sides of
     the one, two or three faces it lies on; faces between pieces of one element bound nothing.
-    No point nearer than ``low`` is outside. ``slack`` is taken off every face while looking. The answer, written to out (4: |t|, t), is
-    for the full bodies. Returns True if found and True if nothing was left untried.
+    No point nearer than ``low`` is outside. ``slack`` is taken off every face while looking. The
+    answer, written to out (4: |t|, t), is for the full bodies. Returns True if found and True if
+    nothing was left untried.
     """
     # Different real faces, nearest first.
     rows = np.empty(start[count], np.int64)
@@ -236,7 +211,15 @@ def way_out(hs, start, count, slack, low, bound, out):
         if h < least:
             continue
         hint = _blocked(
-            hs, start, count, h * face[i, 0], h * face[i, 1], h * face[i, 2], slack, max(hint, 0)
+            hs,
+            start,
+            around,
+            count,
+            h * face[i, 0],
+            h * face[i, 1],
+            h * face[i, 2],
+            slack,
+            max(hint, 0),
         )
         if hint < 0:
             bound, found, f0 = h, True, i
@@ -277,13 +260,24 @@ def way_out(hs, start, count, slack, low, bound, out):
         far = np.empty(c)
         for p in range(c):
             far[p] = place[p, 0]
-        for p in ascending(far, c):
+        heap, left = heaped(far, c), c
+        while left > 0:
+            p = take_least(far, heap, left)
+            left -= 1
             spent += count
             if spent > WORK:
                 complete = False
                 break
             hint = _blocked(
-                hs, start, count, place[p, 1], place[p, 2], place[p, 3], slack, max(hint, 0)
+                hs,
+                start,
+                around,
+                count,
+                place[p, 1],
+                place[p, 2],
+                place[p, 3],
+                slack,
+                max(hint, 0),
             )
             if hint < 0:
                 bound, found = place[p, 0], True
@@ -306,12 +300,18 @@ def way_out(hs, start, count, slack, low, bound, out):
 
 
 @kernel
-def _blocked(hs, start, count, x, y, z, slack, hint):
-    """A body that t lies in, tried from hint on (neighbouring places share it); -1 if none."""
+def _blocked(hs, start, around, count, x, y, z, slack, hint):
+    """A body that t lies in, tried from hint on (neighbouring places share it); -1 if none.
+
+    ``around`` are the bodies' boxes.
+    """
     for g in range(count):
         k = hint + g
         if k >= count:
             k -= count
+        box = around[k]
+        if x < box[0] or y < box[1] or z < box[2] or x > box[3] or y > box[4] or z > box[5]:
+            continue
         inside = True
         for r in range(start[k], start[k + 1]):
             if hs[r, 3] - slack - (hs[r, 0] * x + hs[r, 1] * y + hs[r, 2] * z) <= 1e-8:

@@ -11,9 +11,8 @@ import numpy as np
 
 from ifcbase.clash.narrow._kernel import kernel
 from ifcbase.clash.narrow._small import ascending, put
+from ifcbase.clash.narrow.layout import WELD
 
-#: Vertices nearer than this (metres) are one vertex; faces off their plane by less are in it.
-WELD = 1e-5
 #: A triangle lower than this has no usable normal.
 SLIVER = 1e-7
 

@@ -1,5 +1,3 @@
-# Kernels are typed by numba from the arrays they get.
-# mypy: disable-error-code="no-untyped-def,no-untyped-call"
 """Pairs of boxes that meet, by a tree over one side."""
 
 from __future__ import annotations
@@ -7,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ifcbase.clash.narrow._kernel import kernel
+from ifcbase.clash.narrow import native
 
 LEAF = 16
 
@@ -23,10 +21,15 @@ def boxes_meet(a: Floats, b: Floats, margin: float, same: bool) -> npt.NDArray[n
     rows = np.flatnonzero(b[:, 0] <= b[:, 3])
     if len(a) == 0 or len(rows) == 0:
         return np.zeros((0, 2), np.int32)
-    order, boxes, lo, hi, left = _tree(b, rows)
-    pairs: npt.NDArray[np.int32] = _walk(
-        np.ascontiguousarray(a), np.ascontiguousarray(b), order, boxes, lo, hi, left, margin, same
-    )
+    tree = _tree(b, rows)
+    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    count = np.array([4 * (len(a) + len(b))])
+    while True:
+        pairs = np.empty((int(count[0]), 2), np.int32)
+        native.pairs.walk(a, b, *tree, margin, int(same), pairs, count)
+        if count[0] <= len(pairs):
+            break
+    pairs = pairs[: count[0]]
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
@@ -54,47 +57,3 @@ def _tree(b: Floats, order: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.gener
             hi += [lo[k] + mid, hi[k]]
         k += 1
     return order, np.array(boxes), np.array(lo), np.array(hi), np.array(left)
-
-
-@kernel
-def _walk(a, b, order, boxes, node_lo, node_hi, left, margin, same):
-    room = 1024
-    out = np.empty((room, 2), np.int32)
-    count = 0
-    stack = np.empty(256, np.int64)
-    for i in range(len(a)):
-        if a[i, 0] > a[i, 3]:
-            continue
-        stack[0] = 0
-        top = 0
-        while top >= 0:
-            k = stack[top]
-            top -= 1
-            if not near(a[i], boxes[k], margin):
-                continue
-            if left[k] >= 0:
-                stack[top + 1], stack[top + 2] = left[k], left[k] + 1
-                top += 2
-                continue
-            for w in range(node_lo[k], node_hi[k]):
-                j = order[w]
-                if (same and j <= i) or not near(a[i], b[j], margin):
-                    continue
-                if count == room:
-                    room *= 2
-                    grown = np.empty((room, 2), np.int32)
-                    for x in range(count):
-                        grown[x, 0], grown[x, 1] = out[x, 0], out[x, 1]
-                    out = grown
-                out[count, 0], out[count, 1] = i, j
-                count += 1
-    return out[:count].copy()
-
-
-@kernel
-def near(a, b, margin):
-    """True if two boxes are nearer than margin on every axis."""
-    for x in range(3):  # noqa: SIM110 - compiled
-        if a[x] > b[x + 3] + margin or b[x] > a[x + 3] + margin:
-            return False
-    return True

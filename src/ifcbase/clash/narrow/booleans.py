@@ -6,8 +6,7 @@ import manifold3d
 import numpy as np
 import numpy.typing as npt
 
-from ifcbase.clash.narrow import general
-from ifcbase.clash.narrow._distance import to_surface
+from ifcbase.clash.narrow import general, native
 from ifcbase.clash.narrow.kinds import BOUND, COLLISION, TOUCHING
 from ifcbase.clash.narrow.solids import OPEN, Solids
 
@@ -40,7 +39,10 @@ class Booleans:
         thickness of the overlap stands for the depth until it is known better.
         """
         rough = np.isin(pairs, np.array(list(self._solids.approximate), dtype=np.int64))
-        for r in np.flatnonzero(rough.any(axis=1)).tolist():
+        # Pieces that are no hulls are parts of their elements: what they share is shared.
+        hull = np.isin(rows[:, 13:15], self._solids.hulls).any(axis=1)
+        sure = (rows[:, 0] == COLLISION) & ~hull
+        for r in np.flatnonzero(rough.any(axis=1) & ~sure).tolist():
             a, b = int(pairs[r, 0]), int(pairs[r, 1])
             x, y = self.solid(a), self.solid(b)
             if x is None or y is None:
@@ -57,7 +59,7 @@ class Booleans:
                 rows[r, 13:15] = -1
                 for side, e in ((3, a), (6, b)):
                     point = middle.copy()
-                    to_surface(self._solids.pieces, e, point)
+                    native.pairs.to_surface(self._solids.pieces, e, point)
                     rows[r, side : side + 3] = point
 
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ifcbase.clash.narrow import _contact, enclosed
+from ifcbase.clash.narrow import enclosed, native
 from ifcbase.clash.narrow._sweep import boxes_meet
 from ifcbase.clash.narrow.booleans import Booleans
 from ifcbase.clash.narrow.kinds import APART, BOUND, CLEARANCE, COLLISION, TOUCHING
-from ifcbase.clash.narrow.solids import EMPTY, GENERAL, Solids, build, join
+from ifcbase.clash.narrow.layout import COLUMNS, EMPTY, GENERAL, PIECES
+from ifcbase.clash.narrow.solids import Solids, build, join
 from ifcbase.clash.request import Mode
 from ifcbase.errors import RequestInvalid
 from ifcbase.ifc.meshset import MeshSet
@@ -181,7 +182,7 @@ def _measure(
     s: Solids, pairs: IntArray, band: float, reach: float, threads: int | None
 ) -> FloatArray:
     """All stages over all pairs."""
-    rows = np.zeros((len(pairs), _contact.COLUMNS))
+    rows = np.zeros((len(pairs), COLUMNS))
     p = s.pieces
     workers = threads or _cores()
 
@@ -198,18 +199,18 @@ def _measure(
                 list(pool.map(stage, portions[1:]))
 
     everything = np.arange(len(pairs))
-    over(everything, lambda k: _contact.overlaps(p, pairs, k, band, rows))
+    over(everything, lambda k: native.pairs.overlaps(p, pairs, k, band, rows))
     if s.approximate:
         Booleans(s).settle(pairs, band, rows)
     kind = rows[:, 0]
     apart = kind != COLLISION if reach > band else kind == TOUCHING
-    over(np.flatnonzero(apart), lambda k: _contact.gaps(p, pairs, k, band, reach, rows))
+    over(np.flatnonzero(apart), lambda k: native.pairs.gaps(p, pairs, k, band, reach, rows))
     overlapping = np.flatnonzero(rows[:, 0] == COLLISION)
     united = overlapping[rows[overlapping, 1] == 0]
-    over(united, lambda k: _contact.depths(p, pairs, k, band, rows))
-    over(overlapping, lambda k: _contact.kinds(p, pairs, k, band, rows))
-    pointed = overlapping[rows[overlapping, _contact.PIECES] >= 0]
-    over(pointed, lambda k: _contact.points(p, pairs, k, rows))
+    over(united, lambda k: native.pairs.depths(p, pairs, k, band, rows))
+    over(overlapping, lambda k: native.pairs.kinds(p, pairs, k, band, rows))
+    pointed = overlapping[rows[overlapping, PIECES] >= 0]
+    over(pointed, lambda k: native.pairs.points(p, pairs, k, rows))
     return rows
 
 

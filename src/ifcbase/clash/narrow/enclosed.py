@@ -10,8 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from ifcbase.clash.narrow._distance import to_surface
-from ifcbase.clash.narrow._mesh import winding
+from ifcbase.clash.narrow import native
 from ifcbase.clash.narrow.kinds import APART, BOUND, CLEARANCE, CONTAINED
 from ifcbase.clash.narrow.solids import OPEN, Solids
 
@@ -33,7 +32,7 @@ def complete(
         for k in np.flatnonzero(apart & nested & is_open[pairs[:, o]]).tolist():
             outer, inner = int(pairs[k, o]), int(pairs[k, i])
             p = _a_point(s, inner)
-            turns = abs(winding(p, *_mesh(s, outer), np.zeros(0, np.int64), -1))
+            turns = _turns(p, *_mesh(s, outer))
             if turns > INSIDE:
                 rows[k, 0], rows[k, 1] = CONTAINED, BOUND
                 rows[k, 2] = _way_out(s.pieces.box[outer], s.pieces.box[inner])
@@ -46,8 +45,16 @@ def complete(
 
 def _on_surface(s: Solids, e: int, p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     q = p.copy()
-    to_surface(s.pieces, e, q)
+    native.pairs.to_surface(s.pieces, e, q)
     return q
+
+
+def _turns(
+    p: npt.NDArray[np.float64], v: npt.NDArray[np.float64], f: npt.NDArray[np.int32]
+) -> float:
+    out = np.zeros(1)
+    native.pairs.winding(p, v, f, out)
+    return abs(float(out[0]))
 
 
 def _mesh(s: Solids, e: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]:

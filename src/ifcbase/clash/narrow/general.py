@@ -11,16 +11,8 @@ import manifold3d
 import numpy as np
 import numpy.typing as npt
 
-from ifcbase.clash.narrow._convex import Pieces
-from ifcbase.clash.narrow._mesh import (
-    WELD,
-    adopt_slivers,
-    component_volumes,
-    orient,
-    planes,
-    tidy,
-)
-from ifcbase.clash.narrow._pieces import GENERAL, OPEN, SOLID, prepare
+from ifcbase.clash.narrow.cutting import component_volumes, orient, planes, prepare, tidy
+from ifcbase.clash.narrow.layout import GENERAL, OPEN, SOLID, WELD, Pieces
 from ifcbase.ifc.meshset import MeshSet
 
 #: Rounds of splitting; every round splits each unfinished part once.
@@ -37,15 +29,20 @@ NO_MANIFOLD = "its mesh is no manifold: treated as a surface"
 HULLS = "too intricate: some parts taken as their convex hulls"
 
 Mesh = tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]
+#: Element, part of it, and whether that is only the hull of one.
+Part = tuple[int, Mesh, bool]
 
 
 def fill(
     pieces: Pieces, meshes: MeshSet, waiting: npt.NDArray[np.int64]
-) -> tuple[Pieces, dict[int, str]]:
-    """Add the pieces of the waiting elements; returns new pieces and reasons by element."""
+) -> tuple[Pieces, dict[int, str], npt.NDArray[np.int64]]:
+    """Add the pieces of the waiting elements.
+
+    Returns the new pieces, reasons by element, and which pieces are only hulls.
+    """
     parts: list[Mesh] = []
     owner: list[int] = []
-    done: list[tuple[int, Mesh]] = []
+    done: list[Part] = []
     approximate: dict[int, str] = {}
     origins: dict[int, npt.NDArray[np.float64]] = {}
     twin_of: dict[int, int] = {}
@@ -76,7 +73,7 @@ def fill(
             split: list[Mesh] | None = None
             if s == SOLID:
                 made[e] += 1
-                done.append((e, part))
+                done.append((e, part, False))
                 continue
             if made[e] + fresh_owner.count(e) < PARTS and level < ROUNDS - 1:
                 split = _split(part)
@@ -84,17 +81,18 @@ def fill(
                 hull = _hull(part)
                 if hull is not None:
                     approximate.setdefault(e, HULLS)
-                    done.append((e, hull))
+                    done.append((e, hull, True))
                     made[e] += 1
                 continue
             fresh += split
             fresh_owner += [e] * len(split)
         parts, owner = fresh, fresh_owner
     for e, like in twin_of.items():
-        done += [(e, part) for owner_, part in done if owner_ == like]
+        done += [(e, part, is_hull) for owner_, part, is_hull in done if owner_ == like]
         if like in approximate:
             approximate[e] = approximate[like]
-    return _merge(pieces, meshes, waiting, done, approximate, origins), approximate
+    merged, hulls = _merge(pieces, meshes, waiting, done, approximate, origins)
+    return merged, approximate, hulls
 
 
 def manifold_of(v: npt.NDArray[np.float64], f: npt.NDArray[np.int32]) -> manifold3d.Manifold | None:
@@ -153,9 +151,7 @@ def _split(part: Mesh) -> list[Mesh] | None:
     kept, f, twin, paired = tidy(v, f0)
     if not paired:
         return None
-    comp = np.zeros(len(f), np.int64)
-    of, pl, _, area = planes(kept, f, comp, WELD)
-    adopt_slivers(kept, f, twin, of)
+    of, pl, area = planes(kept, f, twin, WELD)
     h = np.arange(3 * len(f))
     first = (twin > h) & (of[h // 3] >= 0) & (of[np.maximum(twin, 0) // 3] >= 0)
     first &= of[h // 3] != of[np.maximum(twin, 0) // 3]
@@ -179,7 +175,7 @@ def _split(part: Mesh) -> list[Mesh] | None:
     score = np.bincount(p, length, len(pl)) + np.bincount(q, length, len(pl))
     best = np.argsort(-score)[:6]
     cuts = [(pl[k, :3], float(pl[k, 3])) for k in best.tolist() if score[k] > 0]
-    parts, ncomp, _ = orient(f, twin)
+    parts, ncomp = orient(f, twin)
     if ncomp > 1:
         # A cavity is cut through its middle: a cut along its faces leaves films.
         inner = int(np.argmin(np.abs(component_volumes(kept, f, parts, ncomp))))
@@ -211,15 +207,15 @@ def _merge(
     pieces: Pieces,
     meshes: MeshSet,
     waiting: npt.NDArray[np.int64],
-    done: list[tuple[int, Mesh]],
+    done: list[Part],
     approximate: dict[int, str],
     origins: dict[int, npt.NDArray[np.float64]],
-) -> Pieces:
-    """Put the rows of the finished parts at their elements' places."""
+) -> tuple[Pieces, npt.NDArray[np.int64]]:
+    """Put the rows of the finished parts at their elements' places; also which are hulls."""
     done.sort(key=lambda item: item[0])
     state = pieces.state.copy()
     n = len(state)
-    parts = MeshSet.from_meshes([(v + origins[e], f) for e, (v, f) in done])
+    parts = MeshSet.from_meshes([(v + origins[e], f) for e, (v, f), _ in done])
     rows = prepare(
         parts.vertices,
         parts.faces,
@@ -233,9 +229,10 @@ def _merge(
         meshes.vertices, meshes.faces, meshes.vertex_offset, meshes.face_offset, surfaces, True
     )
     # Three sources of pieces: what was there, the parts, the surfaces. Owner of every piece:
+    made = np.diff(rows[1][:, 0], prepend=0)
     owners = [
         np.repeat(np.arange(n), np.diff(pieces.piece)),
-        np.repeat([e for e, _ in done] or np.zeros(0, np.int64), np.diff(rows[1][:, 0], prepend=0)),
+        np.repeat([e for e, _, _ in done] or np.zeros(0, np.int64), made),
         np.repeat(surfaces, np.diff(flat[1][:, 0], prepend=0)),
     ]
     state[waiting] = SOLID
@@ -246,6 +243,9 @@ def _merge(
         approximate[e] = "no part of it could be used"
     owner = np.concatenate(owners).astype(np.int64)
     order = np.argsort(owner, kind="stable")
+    is_hull = np.zeros(len(owner), np.bool_)
+    begin_parts = len(owners[0])
+    is_hull[begin_parts : begin_parts + len(owners[1])] = np.repeat([h for _, _, h in done], made)
     ends = [
         np.stack([pieces.pv_at[1:], pieces.pp_at[1:], pieces.pe_at[1:]], axis=1),
         rows[2],
@@ -263,7 +263,7 @@ def _merge(
         index = np.repeat(begin - fresh[:-1], lengths[order]) + np.arange(fresh[-1])
         offsets.append(fresh)
         columns.append(data[index])
-    return pieces._replace(
+    merged = pieces._replace(
         state=state,
         piece=at,
         pv_at=offsets[0],
@@ -273,3 +273,4 @@ def _merge(
         pp=columns[1],
         pe=columns[2],
     )
+    return merged, np.flatnonzero(is_hull[order])

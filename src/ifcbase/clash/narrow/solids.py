@@ -8,9 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.clash.narrow import general
-from ifcbase.clash.narrow._convex import Pieces
-from ifcbase.clash.narrow._pieces import EMPTY, GENERAL, OPEN, SOLID, prepare
+from ifcbase.clash.narrow.cutting import prepare
+from ifcbase.clash.narrow.layout import EMPTY, GENERAL, OPEN, SOLID, Pieces
 from ifcbase.ifc.meshset import MeshSet
+
+#: Changes whenever the same mesh could be cut into other pieces; part of what is stored.
+SOLIDS_VERSION = 1
 
 #: Elements prepared at a time; bounds the scratch memory.
 CHUNK = 2048
@@ -23,9 +26,34 @@ class Solids:
     pieces: Pieces
     #: Elements whose pieces only approximate them, with the reason.
     approximate: dict[int, str]
+    #: Pieces that are only the hull of a part, in ascending order.
+    hulls: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.pieces.state)
+
+    def moved(self, meshes: MeshSet, by: npt.ArrayLike) -> Solids:
+        """The same solids for ``meshes``, which are their meshes moved by ``by`` (metres).
+
+        Files are cut about their own origin and then moved to the federation's, so that a run
+        with stored solids computes with the same numbers as one that cuts.
+        """
+        way = np.asarray(by, dtype=np.float64)
+        p = self.pieces
+        planes = p.pp.copy()
+        planes[:, 3] += planes[:, :3] @ way
+        pieces = p._replace(
+            box=meshes.aabb(),
+            pbox=p.pbox + np.concatenate([way, way]),
+            pv=p.pv + way,
+            pp=planes,
+            ev=p.ev + way,
+            vertices=meshes.vertices,
+            faces=meshes.faces,
+            v_at=meshes.vertex_offset,
+            f_at=meshes.face_offset,
+        )
+        return Solids(pieces, self.approximate, self.hulls)
 
 
 def build(meshes: MeshSet) -> Solids:
@@ -63,10 +91,11 @@ def build(meshes: MeshSet) -> Solids:
         meshes.face_offset,
     )
     approximate: dict[int, str] = {}
+    hulls = np.zeros(0, np.int64)
     waiting = np.flatnonzero(state == GENERAL)
     if len(waiting):
-        pieces, approximate = general.fill(pieces, meshes, waiting)
-    return Solids(pieces._replace(pbox=_boxes(pieces.pv, pieces.pv_at)), approximate)
+        pieces, approximate, hulls = general.fill(pieces, meshes, waiting)
+    return Solids(pieces._replace(pbox=_boxes(pieces.pv, pieces.pv_at)), approximate, hulls)
 
 
 def join(a: Solids, b: Solids) -> Solids:
@@ -78,7 +107,8 @@ def join(a: Solids, b: Solids) -> Solids:
         x, y = getattr(p, name), getattr(q, name)
         fields[name] = np.concatenate([x, y[1:] + x[-1]] if name in offsets else [x, y])
     moved = {len(a) + e: why for e, why in b.approximate.items()}
-    return Solids(Pieces(**fields), a.approximate | moved)
+    hulls = np.concatenate([a.hulls, b.hulls + len(p.pbox)])
+    return Solids(Pieces(**fields), a.approximate | moved, hulls)
 
 
 def _join(ends: list[npt.NDArray[np.int64]], width: int) -> npt.NDArray[np.int64]:

@@ -48,7 +48,10 @@ _START = len(MAGIC) + 8 + 32
 
 
 def write_entry(meshes: FileMeshes, key: str, path: Path) -> None:
-    """Write an entry so that readers see all of it or nothing, also after a power cut."""
+    """Write an entry so that readers see all of it or nothing.
+
+    After a power cut there may be half of it: its checksum tells, and it is made again.
+    """
     blocks: list[bytes] = []
     places: list[list[Any]] = []
     at = 0
@@ -82,8 +85,6 @@ def write_entry(meshes: FileMeshes, key: str, path: Path) -> None:
             file.write(hashlib.sha256(header).digest())
             file.write(header)
             file.writelines(blocks)
-            file.flush()
-            os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.machinery
-import importlib.metadata
 import importlib.util
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from ifcbase.errors import ComputeError
 from ifcbase.ifc.meshing.mesher import OPENING_CLASSES, Meshed, Source, Wanted
 from ifcbase.ifc.meshset import MeshSet
+from ifcbase.ifc.versions import installed
 
 #: Single precision is refused where it rounds coordinates by more than this (metres).
 COARSEST = 5e-5
@@ -46,11 +46,11 @@ class FastMesher:
 
     @property
     def version(self) -> str:
-        return f"ifcfast {importlib.metadata.version('ifcfast')}"
+        return f"ifcfast {installed('ifcfast')}"
 
     def mesh(self, source: Source, wanted: Wanted) -> Meshed:
         """Mesh all of the file and keep what is wanted."""
-        cut = _extract(source.path, cut_openings=True)
+        cut = _extract(source, cut_openings=True)
         refused = sum(
             n for key, n in cut.items() if key.startswith("cut_openings_unsupported_") and n
         )
@@ -61,7 +61,7 @@ class FastMesher:
         meshed = table.meshed(rows, wanted)
         lost = any(int(wanted.step_ids[i]) in source.openings for i in meshed.failures)
         if refused or openings or lost:
-            uncut = _Table(_extract(source.path, cut_openings=False))
+            uncut = _Table(_extract(source, cut_openings=False))
             self._judge_cuts(meshed, table, uncut, rows, source, wanted)
         if cut["halfspace_clip_unapplied"]:
             for i in _with_clippings(source, wanted):
@@ -158,9 +158,14 @@ class _Table:
         )
 
 
-def _extract(path: Path, *, cut_openings: bool) -> dict[str, Any]:
+def _extract(source: Source, *, cut_openings: bool) -> dict[str, Any]:
+    """The whole file, made once for all who ask for parts of it."""
+    key = (FastMesher.name, cut_openings)
+    if key in source.whole:
+        known: dict[str, Any] = source.whole[key]
+        return known
     try:
-        columns: dict[str, Any] = _native().extract_meshes(str(path), cut_openings)
+        columns: dict[str, Any] = _native().extract_meshes(str(source.path), cut_openings)
     except BaseException as error:
         # A panic of the Rust code arrives as a BaseException of its own.
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
@@ -168,6 +173,7 @@ def _extract(path: Path, *, cut_openings: bool) -> dict[str, Any]:
                 "the fast mesher could not read the model", detail=repr(error)
             ) from error
         raise
+    source.whole[key] = columns
     return columns
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ifcbase.ifc.meshing.mesher import Meshed, Source, Wanted, assemble
+from ifcbase.ifc.versions import installed
 
 #: Settings that decide the result; they are part of the cache key.
 SETTINGS: dict[str, Any] = {"use-world-coords": True, "no-normals": True}
@@ -28,7 +28,7 @@ class GeometryLibraryMesher:
 
     @property
     def version(self) -> str:
-        return f"ifcopenshell {importlib.metadata.version('ifcopenshell')} {self.kernel}"
+        return f"ifcopenshell {installed('ifcopenshell')} {self.kernel}"
 
     def mesh(self, source: Source, wanted: Wanted) -> Meshed:
         """Mesh the wanted elements; what the iterator leaves out is a failure with its log line."""

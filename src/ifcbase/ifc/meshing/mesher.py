@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +66,8 @@ class Source:
     path: Path
     _model: ifcopenshell.file | None = field(default=None, repr=False)
     _openings: dict[int, tuple[int, ...]] | None = field(default=None, repr=False)
+    #: What a mesher that always does the whole file made of it, by settings of its own.
+    whole: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def model(self) -> ifcopenshell.file:

@@ -27,6 +27,8 @@ class Answer:
 
     mesher: str = "start"
     entry: str = ""
+    reading: str = ""  # the model as read, staged before the meshing began
+    signed: str = ""  # its signatures, staged likewise
     error: IfcbaseError | None = None
     crash: str | None = None
     timed_out: bool = False
@@ -77,6 +79,10 @@ class Worker:
                 said = json.loads(line)
                 if said["event"] == "start":
                     answer.mesher = said["mesher"]
+                elif said["event"] == "read":
+                    answer.reading = said["entry"]
+                elif said["event"] == "signed":
+                    answer.signed = said["entry"]
                 elif said["event"] == "error":
                     answer.error = from_dict(said["error"])
                     return answer

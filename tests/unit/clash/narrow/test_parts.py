@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import manifold3d
@@ -18,7 +15,7 @@ from scipy.spatial import ConvexHull
 import ifcbase.clash.narrow as narrow
 from ifcbase.clash.narrow import build, detect_pairs, kinds
 from ifcbase.clash.narrow._sweep import boxes_meet
-from ifcbase.clash.narrow.solids import OPEN, SOLID
+from ifcbase.clash.narrow.layout import OPEN, SOLID
 from ifcbase.ifc.meshset import MeshSet
 
 from .shapes import (
@@ -219,17 +216,3 @@ def test_mesh_sets_can_be_cut_and_joined() -> None:
     assert again.vertices.tolist() == m.vertices.tolist()
     assert again.face_offset.tolist() == m.face_offset.tolist()
     assert m.take([3]).aabb().tolist() == m.aabb()[[3]].tolist()
-
-
-def test_changed_sources_get_a_kernel_cache_of_their_own(tmp_path: Path) -> None:
-    """numba looks only at a function's own file and would go on using what it was built with."""
-    code = "from ifcbase.clash.narrow import _kernel; print(_kernel.CACHE_FOLDER, _kernel.CACHED)"
-    source = Path(narrow.__file__).parents[3]
-    environment = {**os.environ, "PYTHONPATH": str(source), "NUMBA_CACHE_DIR": str(tmp_path)}
-    run = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    folder, cached = run.stdout.split()
-    assert Path(folder).parent == tmp_path
-    assert cached == "True"
-    assert Path(folder).name.startswith("kernels-")
