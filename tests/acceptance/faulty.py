@@ -20,17 +20,21 @@ from ifcbase.progress import Progress
 
 
 def run(
-    request: Mapping[str, Any], inputs: Mapping[str, Path], folder: Path, progress: Progress
+    request: Mapping[str, Any],
+    inputs: Mapping[str, Path],
+    folder: Path,
+    progress: Progress,
+    **options: Any,
 ) -> None:
     """The clash check, and in its middle whatever ``fault`` says."""
     places = [folder.parents[2], *(path.parent for path in inputs.values())]
     found = [place / "fault" for place in places if (place / "fault").exists()]
     paths = {name: str(path) for name, path in inputs.items()}
     if not found:
-        clash.run(request, paths, folder, progress)
+        clash.run(request, paths, folder, progress, **options)
         return
     misbehave = _Fault(found[0], progress)
-    clash.run(request, paths, folder, misbehave)
+    clash.run(request, paths, folder, misbehave, **options)
     assert misbehave.happened, "the check was over before its middle"
 
 
