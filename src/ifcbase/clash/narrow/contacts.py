@@ -26,7 +26,7 @@ CONTACT_BAND = 1e-4
 MEASURE_VERSION = 1
 
 #: Pairs a thread takes at a time.
-PORTION = 128
+PORTION = 64
 
 IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float64]
@@ -187,16 +187,14 @@ def _measure(
     workers = threads or _cores()
 
     def over(chosen: npt.NDArray[np.int64], stage: Callable[[npt.NDArray[np.int64]], None]) -> None:
-        # Many portions, because pairs differ widely; the first one loads or compiles the kernel.
+        # Many portions, because pairs differ widely.
         portions = [chosen[k : k + PORTION] for k in range(0, len(chosen), PORTION)]
-        if portions:
-            stage(portions[0])
-        if workers == 1 or len(portions) < 3:
-            for portion in portions[1:]:
+        if workers == 1 or len(portions) < 2:
+            for portion in portions:
                 stage(portion)
         else:
             with ThreadPoolExecutor(workers) as pool:
-                list(pool.map(stage, portions[1:]))
+                list(pool.map(stage, portions))
 
     everything = np.arange(len(pairs))
     over(everything, lambda k: native.pairs.overlaps(p, pairs, k, band, rows))
@@ -282,7 +280,7 @@ def _doubtful(s: Solids, pairs: IntArray, rows: FloatArray) -> list[tuple[int, s
 
 
 def warm_up() -> None:
-    """Compile the kernels into numba's cache (or load them); run it when installing."""
+    """Load every kernel this process may need, compiling them first if they are not there."""
     v = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=np.float64)
     f = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]], dtype=np.int32)
     away = v + np.array([3.0, 0.0, 0.0])
