@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from ifcbase.cli import context, demo_convert, waiting
+from ifcbase.cli import context, demo_convert, demo_untested, waiting
 from ifcbase.cli.changes import in_words
 from ifcbase.cli.output import console, table
 from ifcbase.cli.pairs import pairs_table
@@ -56,19 +56,26 @@ def demo() -> None:
             for revision in revisions:
                 jobs[revision] = _check(settings, connection, dsn, Path(folder), revision)
                 validated[revision] = _validate(settings, connection, dsn, Path(folder), revision)
-            architecture = next((Path(folder) / "B").glob("*rchitecture*.ifc"))
+            architecture = _file(Path(folder), "Architecture")
             conversion = demo_convert.begin(settings, connection, dsn, architecture)
             results: dict[str, dict[str, dict[str, Any]]] = {
                 revision: _wait(connection, job, revision, workers)
                 for revision, job in jobs.items()
             }
             _show(connection, results)
+            models = {each: _file(Path(folder), each) for each in ("Structure", "Services")}
+            demo_untested.run(settings, connection, dsn, models)
             _show_validated(connection, validated, workers)
             demo_convert.finish(settings, connection, conversion)
             _compare_revisions(settings, connection, dsn, Path(folder))
     finally:
         workers.stop()
     _where(settings, time.monotonic() - began)
+
+
+def _file(folder: Path, model: str) -> Path:
+    """A model of the sample's revision B, which was written there."""
+    return next((folder / "B").glob(f"*{model}*.ifc"))
 
 
 def _check(
