@@ -169,7 +169,7 @@ class Runner:
                     raise
                 _LOG.exception("job %s: the record of its failure was refused", attempt.job_id)
                 refused, facts = True, {}
-                document = {"code": error.code, "message": clean_payload(str(error.message))}
+                document = type(error)(clean_payload(str(error.message))).to_dict()
                 continue
             if state == "queued":
                 self.again(attempt.job_id)

@@ -25,7 +25,7 @@ def test_a_computed_result_was_thrown_away_for_a_nul_on_stderr(
     job = any_busy.job({"A": "a"})
     with any_store.writing(start(any_store, job).token) as writer:
         result = writer.open_result(header("nothing") | {"output_filename": "a\x00.json"})
-        rows = [coverage(0, "a", "A.ifc", 0) | {"selector": "IfcWall\x00"}]
+        rows = [coverage(0, "a", "A.ifc", 0) | {"more \x00": "\ud800"}]
         writer.append_rows(result, "coverage", rows)
         writer.finish_result(result, footer(0, warnings=["a wall \ud800"]))
         writer.finish_job({"note": "\x00"}, UNCLEAN)

@@ -71,8 +71,8 @@ def test_what_the_database_refuses_does_not_come_out_of_a_child(
 ) -> None:
     heard: list[str] = []
 
-    def listen(phase: str, _: float, note: str = "") -> None:
-        heard.extend((phase, note))
+    def listen(phase: str, fraction: float, note: str = "") -> None:
+        heard.extend((phase, str(fraction), note))
 
     if fails:
         with pytest.raises(NotIfc) as caught:
@@ -83,7 +83,7 @@ def test_what_the_database_refuses_does_not_come_out_of_a_child(
     else:
         tail = sandbox.run(job("unclean", folder, fails=False), on_progress=listen).stderr_tail
     assert "before \ufffd after" in tail
-    assert heard[:2] == ["a \ufffd", "half a \ufffd"]
+    assert heard[:3] == ["a \ufffd", "0.5", "half a \ufffd"]
 
 
 def test_progress_from_several_threads_does_not_mix_lines(sandbox: Sandbox, folder: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from ifcbase.errors import (
     ExitFacts,
     IfcbaseError,
+    JobCancelled,
     LeaseLost,
     LedgerError,
     LedgerFull,
@@ -42,6 +43,7 @@ class Stand:
         self.failed: list[dict[str, Any]] = []
         self.stored = 0
         self.revived = 0
+        self.cancel = False
         #: What the child does.
         self.child: Callable[[Any, Callable[[], bool]], SandboxResult] = lambda *_: RESULT
 
@@ -56,7 +58,7 @@ class Stand:
     def heartbeat(self, _: str, progress: dict[str, Any] | None) -> bool:
         self.beats.append(progress)
         self.refuse("heartbeat")
-        return False
+        return self.cancel
 
     def fail_attempt(self, _: str, **how: Any) -> str:
         self.failed.append(how)
@@ -95,7 +97,7 @@ def _recording_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def crash(*_: Any) -> SandboxResult:
-    error = NativeCrash("it crashed\x00")
+    error = NativeCrash("it crashed\x00", hint="a hint", detail="what is refused")
     error.facts = FACTS
     raise error
 
@@ -109,7 +111,7 @@ def until_ended(stand: Stand) -> None:
         while not cancelled():
             assert time.monotonic() < end, "nobody told the child to stop"
             time.sleep(0.01)
-        raise attempts.JobCancelled
+        raise JobCancelled
 
     stand.child = child
 
@@ -134,7 +136,7 @@ def test_the_true_error_was_replaced_by_attempts_lost_when_its_record_was_refuse
     assert first["facts"]["signal"] == "SIGSEGV"
     assert second == {
         "outcome": "failed", "may_retry": True, "facts": {},
-        "error": {"code": "native-crash", "message": "it crashed\ufffd"},
+        "error": NativeCrash("it crashed\ufffd").to_dict(),
     }  # fmt: skip
 
 
@@ -257,11 +259,7 @@ def test_heartbeats_of_a_full_database_go_without_progress(tmp_path: Path) -> No
 def test_a_job_that_cannot_be_stored_can_be_cancelled(tmp_path: Path) -> None:
     """It was tried for ever, whoever asked it to end."""
     stand = Stand(writing=[LedgerFull("full") for _ in range(1000)])
-
-    def asked(_: str, __: Any) -> bool:
-        return True
-
-    stand.heartbeat = asked  # type: ignore[method-assign]
+    stand.cancel = True
     stand.runner(tmp_path).handle("job")
     assert stand.stored == 0
     assert [each["outcome"] for each in stand.failed] == ["cancelled"]

@@ -12,7 +12,10 @@ from ifcbase.errors import ExitFacts, ReportInvalid
 from ifcbase.jobs.conversation import Budget, Conversation
 from ifcbase.jobs.process import ChildProcess
 
-READY = [{"type": "ready"}, {"type": "accepted", "limits": {"cores": "1"}, "cpu_seconds": 0.1}]
+READY: list[dict[str, Any]] = [
+    {"type": "ready"},
+    {"type": "accepted", "limits": {"cores": "1"}, "cpu_seconds": 0.1},
+]
 OK = {"type": "ok", "peak_memory_mb": 12.0}
 ENDED = ExitFacts(1, None, "", 1.0, 1.0, 1.0)
 
