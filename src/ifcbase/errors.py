@@ -265,6 +265,16 @@ class LedgerUnavailable(LedgerError):
     )
 
 
+class LedgerFull(LedgerUnavailable):
+    code = "ledger-full"
+    title = "The database's disk is full"
+    http_status = 507
+    default_hint = (
+        "Make room on the disk of the database server. Workers keep what they computed, as long as "
+        "their leases hold, and store it as soon as there is room."
+    )
+
+
 class LedgerBusy(LedgerUnavailable):
     code = "ledger-busy"
     title = "The database gave way to somebody else's write"

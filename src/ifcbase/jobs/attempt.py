@@ -15,6 +15,8 @@ from ifcbase.errors import (
     IfcbaseError,
     JobCancelled,
     LeaseLost,
+    LedgerError,
+    LedgerFull,
     LedgerUnavailable,
 )
 from ifcbase.files.store import FileStore
@@ -23,6 +25,7 @@ from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob, SandboxResult
 from ifcbase.jobs.workfolder import job_folder
 from ifcbase.ledger.interface import Attempt, Ledger
+from ifcbase.ledger.payloads import clean_payload
 
 _LOG = logging.getLogger(__name__)
 
@@ -68,7 +71,7 @@ class Runner:
                 _Lease(self, attempt) as lease,
             ):
                 result = self._compute(attempt, folder, lease)
-                self._store(attempt, folder, result)
+                self._store(attempt, folder, result, lease)
         except LeaseLost:
             raise
         except IfcbaseError as error:
@@ -117,7 +120,7 @@ class Runner:
             if self.meshes and check.uses_meshes:
                 self.meshes.admit(output)
 
-    def _store(self, attempt: Attempt, folder: Path, result: SandboxResult) -> None:
+    def _store(self, attempt: Attempt, folder: Path, result: SandboxResult, lease: _Lease) -> None:
         """Store the results, trying again while the database is away and the lease holds."""
         check = check_named(attempt.check)
         pause = 0.2
@@ -128,7 +131,12 @@ class Runner:
                     writer.finish_job(outcome, _facts(result))
             except LedgerUnavailable as error:
                 _LOG.warning("job %s: not stored yet: %s", attempt.job_id, error.message)
-                pause = self._wait_for_database(pause)
+                lease.progress("not stored yet", 1.0, f"not stored yet: {error.message}")
+                if lease.lost.is_set():
+                    raise LeaseLost from error
+                if lease.cancelled.is_set():
+                    raise JobCancelled from error
+                pause = self._wait_for_database(pause, error)
             else:
                 _LOG.info("job %s: stored", attempt.job_id)
                 return
@@ -139,29 +147,41 @@ class Runner:
         cancelled = isinstance(error, JobCancelled) and not released
         outcome = "released" if released else "cancelled" if cancelled else "failed"
         _LOG.warning("job %s: attempt %s: %s", attempt.job_id, outcome, error.message)
-        pause = 0.2
+        document, facts = error.to_dict(), _facts(error.facts)
+        pause, refused = 0.2, False
         while True:
             try:
                 state = self.ledger.fail_attempt(
                     attempt.token,
                     outcome=outcome,
-                    error=error.to_dict(),
+                    error=document,
                     may_retry=error.retryable,
-                    facts=_facts(getattr(error, "facts", None)),
+                    facts=facts,
                 )
-            except LedgerUnavailable:
-                pause = self._wait_for_database(pause)
+            except LedgerUnavailable as away:
+                pause = self._wait_for_database(pause, away)
+                continue
+            except LeaseLost:
+                raise
+            except Exception:
+                # Whatever is wrong with the record, what happened must not be lost with it.
+                if refused:
+                    raise
+                _LOG.exception("job %s: the record of its failure was refused", attempt.job_id)
+                refused, facts = True, {}
+                document = type(error)(clean_payload(str(error.message))).to_dict()
                 continue
             if state == "queued":
                 self.again(attempt.job_id)
             return
 
-    def _wait_for_database(self, pause: float) -> float:
+    def _wait_for_database(self, pause: float, error: LedgerUnavailable) -> float:
         """Wait before the next try; gives the next pause. Raises LeaseLost when told to stop."""
         if self.stop.is_set():
             # Nobody waits for an outage to end while being stopped: the reaper takes the job.
             raise LeaseLost
-        self.revive()
+        if not isinstance(error, LedgerFull):
+            self.revive()
         self.stop.wait(pause)
         return min(pause * 2, 5.0)
 
@@ -203,21 +223,42 @@ class _Lease:
         return self.cancelled.is_set() or self.lost.is_set() or self._runner.stop.is_set()
 
     def _keep(self) -> None:
+        try:
+            self._renew()
+        except LeaseLost:
+            self.lost.set()
+        except Exception:  # noqa: BLE001 (logged; see below)
+            # A thread that ends unnoticed lets the child compute for a lease that nobody renews.
+            _LOG.exception("job %s: the lease is no longer renewed", self._attempt.job_id)
+            self.lost.set()
+
+    def _renew(self) -> None:
         renewed = time.monotonic()
         while not self._done.wait(self._runner.heartbeat_s):
             try:
-                if self._runner.ledger.heartbeat(self._attempt.token, self._progress):
+                if self._beat():
                     self.cancelled.set()
                 renewed = time.monotonic()
             except LeaseLost:
-                self.lost.set()
-                return
+                raise
             except IfcbaseError as error:
                 _LOG.warning("job %s: no heartbeat: %s", self._attempt.job_id, error.message)
                 if time.monotonic() - renewed > self._runner.lease_s:
-                    self.lost.set()
-                    return
-                self._runner.revive()
+                    raise LeaseLost from error
+                if not isinstance(error, LedgerFull):
+                    self._runner.revive()
+
+    def _beat(self) -> bool:
+        """One heartbeat; without the progress if that is what the database refuses."""
+        ledger, token, progress = self._runner.ledger, self._attempt.token, self._progress
+        try:
+            return ledger.heartbeat(token, progress)
+        except LedgerError as error:
+            away = isinstance(error, LedgerUnavailable) and not isinstance(error, LedgerFull)
+            if progress is None or away or isinstance(error, LeaseLost):
+                raise
+            _LOG.warning("job %s: progress not noted: %s", self._attempt.job_id, error.message)
+            return ledger.heartbeat(token, None)
 
 
 def _facts(source: SandboxResult | object | None) -> Mapping[str, Any]:

@@ -20,6 +20,7 @@ from ifcbase.errors import (
 )
 from ifcbase.jobs.process import ChildProcess, Exit
 from ifcbase.jobs.verdict import crash_error, kernel_oom_kills
+from ifcbase.ledger.payloads import clean_payload
 from ifcbase.progress import Progress
 
 #: How often memory, clock and cancellation are looked at, in seconds.
@@ -71,8 +72,10 @@ class Conversation:
         next_look = 0.0
         while True:
             gone = self.child.exited()
+            # After its last message nothing is weighed any more: there is only its exit to wait for.
+            look = TICK_S if self._stage is Stage.ENDED else next_look - time.monotonic()
             # After the exit there may still be messages in the pipe: read once more.
-            waiting = 0.0 if gone else max(0.0, min(TICK_S, next_look - time.monotonic()))
+            waiting = 0.0 if gone else max(0.0, min(TICK_S, look))
             heard = self.child.receive(waiting)
             for each in heard:
                 self._hear(each)
@@ -128,7 +131,10 @@ class Conversation:
         """Take in one message; the child is not trusted to send sensible ones."""
         kind = heard["type"]
         try:
+            heard = clean_payload(heard)
             fits = self._take(kind, heard)
+        except RecursionError as error:
+            raise ReportInvalid("the child sent a message nested without end") from error
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise self._senseless(heard) from error
         if not fits:

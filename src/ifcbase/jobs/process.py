@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 
 from ifcbase.errors import ReportInvalid
+from ifcbase.ifc.text import clean
 from ifcbase.jobs.leftovers import FOLDER_PREFIX, kill_marked, lock_folder, remove_folder
 from ifcbase.jobs.limits import Limits
 from ifcbase.settings import Settings, get_settings, variable_of
@@ -262,7 +263,7 @@ class ChildProcess:
         self._selector.close()
         self._to.close()
         self._from.close()
-        tail = self._tail().decode("utf-8", errors="replace").strip()
+        tail = clean(self._tail().decode("utf-8", errors="replace")).strip()
         self._stderr.close()
         remove_folder(self.folder)
         os.close(self._lock)

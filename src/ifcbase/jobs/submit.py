@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
+import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,22 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from ifcbase.errors import Conflict, FileUnreadable, NotFound, RequestInvalid
+from ifcbase.errors import Conflict, FileUnreadable, LedgerBusy, NotFound, RequestInvalid
 from ifcbase.files.naming import stream_name as stream_name
-from ifcbase.files.store import FileStore, StoredFile
+from ifcbase.files.store import FileStore
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.engine import Connection, Engine
+from ifcbase.jobs.inputs import add_files, add_versions, known_versions
 from ifcbase.jobs.registry import check_named
 from ifcbase.ledger.connect import translated
 from ifcbase.settings import Settings
 from ifcbase.sqlfiles import queries
 
 _SQL = queries("ifcbase.jobs", "jobs.sql")
+_LOG = logging.getLogger(__name__)
+#: How often a request is tried to be accepted while others are in its way, and the pause between.
+_TRIES = 5
+_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +98,21 @@ def submit(
         _refuse_two_versions(streams, {name: file.sha256 for name, file in stored.items()})
     timeout_s, memory_mb = check.budget(settings.job_timeout_s, settings.job_memory_mb)
 
-    with translated(), connection.transaction():
-        inputs, versions = [], {}
+    def accept() -> Submitted:
         known: dict[str, tuple[int, int]] = {}
         if check.revisions:
-            known = _known_versions(connection, project_id, streams, stored)
-        for name in names:
-            file = stored[name]
-            base = {"project": project_id, "sha256": file.sha256, "name": given[name].path.name}
-            connection.execute(_SQL["add_file"], base | {"size": file.size})
-            version = None
-            if name in known:
-                version, number = known[name]
-                versions[name] = (streams[name], number)
-            elif name in streams:
-                model = base | {"model": streams[name]}
-                row = connection.execute(_SQL["add_model_version"], model).fetchone()
-                assert row is not None  # noqa: S101 (the function always returns one row)
-                version, versions[name] = row[0], (streams[name], int(row[2]))
-            inputs.append({"name": name, "sha256": file.sha256, "model_version_id": version})
+            known = known_versions(connection, project_id, streams, stored)
+        files_named = {name: given[name].path.name for name in names}
+        add_files(connection, project_id, names, stored, files_named)
+        found = add_versions(connection, project_id, streams, stored, files_named, known)
+        inputs = [
+            {
+                "name": name,
+                "sha256": stored[name].sha256,
+                "model_version_id": found[name][0] if name in found else None,
+            }
+            for name in names
+        ]
         row = connection.execute(
             _SQL["accept"],
             {
@@ -126,38 +129,34 @@ def submit(
         assert row is not None  # noqa: S101 (the function always returns one row)
         job_id, is_new = str(row[0]), bool(row[1])
         if not is_new:
-            # The files of a repeated request are no new revisions.
-            raise psycopg.Rollback
+            return Submitted(job_id, False, {})
         engine.deliver(connection, check.worker, job_id)
-    return Submitted(job_id, is_new, versions if is_new else _versions_of(connection, job_id))
+        versions = {name: (streams[name], found[name][1]) for name in names if name in found}
+        return Submitted(job_id, True, versions)
+
+    job = _undisturbed(connection, accept)
+    return job if job.is_new else replace(job, versions=_versions_of(connection, job.job_id))
 
 
-def _known_versions(
-    connection: Connection,
-    project: int,
-    streams: Mapping[str, str],
-    stored: Mapping[str, StoredFile],
-) -> dict[str, tuple[int, int]]:
-    """Id and number of the versions that files already are; those of one model must come in order.
+def _undisturbed(connection: Connection, accept: Callable[[], Submitted]) -> Submitted:
+    """Do it in a transaction, and again a few times when the database gives way to somebody else's.
 
-    Raises RequestInvalid for an unknown file before a known one: it would become the newest version.
-    """
-    found: dict[str, tuple[int, int]] = {}
-    unknown: dict[str, str] = {}
-    for name, model in streams.items():
-        asked = {"project": project, "model": model, "sha256": stored[name].sha256}
-        row = connection.execute(_SQL["known_version"], asked).fetchone()
-        if row is None:
-            unknown[model] = name
-            continue
-        found[name] = (int(row[0]), int(row[1]))
-        if model in unknown:
-            raise RequestInvalid(
-                f"{unknown[model]} is not known, and {name} is already version {row[1]} of the "
-                f"model {model!r}: an older version cannot be stored after it",
-                hint="Compare without --submit, or give the older file a model name of its own.",
-            )
-    return found
+    Raises LedgerBusy if that goes on."""
+    for left in reversed(range(_TRIES)):
+        try:
+            with translated(), connection.transaction():
+                done = accept()
+                if not done.is_new:
+                    # The files of a repeated request are no new revisions.
+                    raise psycopg.Rollback
+        except LedgerBusy as error:
+            if not left:
+                raise
+            _LOG.info("not accepted yet: %s", error.message)
+            time.sleep(_PAUSE_S)
+        else:
+            break
+    return done
 
 
 def _versions_of(connection: Connection, job_id: str) -> dict[str, tuple[str, int]]:

@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
-from ifcbase.errors import IfcbaseError, LedgerUnavailable
+from ifcbase.errors import IfcbaseError, LedgerFull, LedgerUnavailable
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
@@ -92,7 +92,8 @@ def _work_until(
             pause = 0.5
         except LedgerUnavailable as error:
             _LOG.warning("%s; trying again in %.1f s", error.message, pause)
-            runner.revive()
+            if not isinstance(error, LedgerFull):
+                runner.revive()
             stop.wait(pause)
             pause = min(pause * 2, 10.0)
 
@@ -117,6 +118,9 @@ def _careful(revive: Callable[[], None]) -> Callable[[], None]:
             revive()
         except IfcbaseError as error:
             _LOG.warning("the database could not be started again: %s", error.message)
+        except Exception:  # noqa: BLE001 (logged; see below)
+            # The caller may be the thread that keeps a lease: it must outlive whatever this is.
+            _LOG.exception("the database could not be started again")
 
     return safely
 

@@ -12,6 +12,7 @@ from ifcbase.errors import (
     IfcbaseError,
     LedgerBusy,
     LedgerError,
+    LedgerFull,
     LedgerUnavailable,
     SchemaOutdated,
     error_classes,
@@ -70,7 +71,10 @@ def _ours(error: psycopg.Error) -> IfcbaseError:
     # Serialization failure, deadlock, lock timeout: the same transaction may succeed next time.
     if state in {"40001", "40P01", "55P03"}:
         return LedgerBusy(detail=str(error))
-    # Class 08: connection; 57P: shutdown and crash; 25P03: the server ended an idle transaction.
+    if state == "53100":
+        return LedgerFull(f"the database's disk is full: {_first_line(error)}")
+    # Class 53: too many connections, not enough memory; 08: connection; 57P: shutdown and crash;
+    # 25P03: the server ended an idle transaction.
     if isinstance(error, psycopg.OperationalError) and (
         not state or state[:2] in {"08", "53"} or state[:3] == "57P"
     ):

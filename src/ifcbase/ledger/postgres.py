@@ -18,6 +18,7 @@ from ifcbase.ifc.signatures import Signatures
 from ifcbase.ledger.connect import connection_options, translated
 from ifcbase.ledger.copying import SIGHTING_COLUMNS, binary_rows
 from ifcbase.ledger.interface import Attempt, Candidates, Columns, JobInput, MatchingDue, Unmatched
+from ifcbase.ledger.payloads import clean_payload
 from ifcbase.ledger.signing import composites, unmatched_of
 from ifcbase.sqlfiles import queries
 
@@ -68,7 +69,7 @@ class PostgresLedger:
             answer = _value(
                 connection,
                 "heartbeat",
-                {"token": token, "progress": None if progress is None else Jsonb(progress)},
+                {"token": token, "progress": None if progress is None else _document(progress)},
             )
         return bool(answer["cancel"])
 
@@ -90,9 +91,9 @@ class PostgresLedger:
                     {
                         "token": token,
                         "outcome": outcome,
-                        "error": Jsonb(error),
+                        "error": _document(error),
                         "may_retry": may_retry,
-                        "facts": Jsonb(facts),
+                        "facts": _document(facts),
                     },
                 )
             )
@@ -100,6 +101,9 @@ class PostgresLedger:
     @contextmanager
     def writing(self, token: str) -> Iterator[_PostgresWriter]:
         """All that is written inside becomes visible at once, or not at all."""
+        # No savepoint may be opened inside: core.live_attempt knows a transaction that has renewed
+        # its lease by the row's xmin, which within a savepoint is the savepoint's own number. A
+        # statement longer than the lease would then lose it.
         with self._connection() as connection, connection.transaction():
             milliseconds = str(int(self._writing_idle_s * 1000))
             connection.execute(_SQL["bound_idle"], {"milliseconds": milliseconds})
@@ -147,7 +151,7 @@ class _PostgresWriter:
             "schema": inventory.schema,
             "repeated_ids": inventory.repeated_ids,
         }
-        self._call("finish_inventory", version=model_version_id, facts=Jsonb(facts))
+        self._call("finish_inventory", version=model_version_id, facts=_document(facts))
 
     def matching_due(self) -> list[MatchingDue]:
         return [MatchingDue(**each) for each in self._call("matching_due")]
@@ -172,17 +176,17 @@ class _PostgresWriter:
         return Candidates(places[:, 0], places[:, 1], ids, look)
 
     def store_links(self, due: MatchingDue, links: Sequence[Mapping[str, Any]]) -> None:
-        self._call("store_links", version=due.version, previous=due.previous, rows=Jsonb(links))
+        self._call("store_links", version=due.version, previous=due.previous, rows=_document(links))
 
     def add_output(self, sha256: str, size: int, name: str) -> None:
         self._call("add_output", sha256=sha256, size=size, name=name)
 
     def open_result(self, header: Mapping[str, Any]) -> int:
-        return int(self._call("open_result", header=Jsonb(header)))
+        return int(self._call("open_result", header=_document(header)))
 
     def append_rows(self, result: int, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
         if rows:
-            self._call("append_rows", result=result, kind=kind, rows=Jsonb(rows))
+            self._call("append_rows", result=result, kind=kind, rows=_document(rows))
 
     def append_sightings(self, result: int, columns: Columns) -> None:
         if not len(columns["a"]):
@@ -194,13 +198,18 @@ class _PostgresWriter:
         self._call("append_copied", result=result, kind="sightings")
 
     def finish_result(self, result: int, footer: Mapping[str, Any]) -> int:
-        return int(self._call("finish_result", result=result, footer=Jsonb(footer)))
+        return int(self._call("finish_result", result=result, footer=_document(footer)))
 
     def finish_job(self, outcome: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-        self._call("finish_job", outcome=Jsonb(outcome), facts=Jsonb(facts))
+        self._call("finish_job", outcome=_document(outcome), facts=_document(facts))
 
     def _call(self, query: str, **parameters: Any) -> Any:
         return _value(self._connection, query, {"token": self._token, **parameters})
+
+
+def _document(value: Any) -> Jsonb:
+    """A document as a parameter. One character that Postgres refuses would refuse all of it."""
+    return Jsonb(clean_payload(value))
 
 
 def _value(connection: _Connection, query: str, parameters: Mapping[str, Any]) -> Any:

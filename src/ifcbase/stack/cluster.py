@@ -5,6 +5,7 @@ Nothing here knows passwords of the application or who asked; that is ``embedded
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -164,11 +165,20 @@ class Cluster:
         """Start the server in a session of its own and wait until it accepts connections.
 
         Raises StackError with the last lines of its log."""
-        self._write_settings(port)
         log = self.log / "start.log"
-        log.touch()
-        own(log, self.user, 0o600)
-        before = log.stat().st_size
+        try:
+            self._write_settings(port)
+            log.touch()
+            own(log, self.user, 0o600)
+            before = log.stat().st_size
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            raise StackError(
+                f"the settings of the database server could not be written: {error}",
+                hint="The disk is full: make room on it."
+                if full
+                else f"Check that {self.data} and {self.log} can be written.",
+            ) from error
         try:
             self.run(
                 "pg_ctl", "start", "-D", self.name, "-l", "log/start.log", "-s", "-w",

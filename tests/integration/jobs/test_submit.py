@@ -12,9 +12,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from ifcbase.errors import Conflict, FileMissing, FileUnreadable, NotFound, NotIfc, RequestInvalid
+from ifcbase.errors import (
+    Conflict,
+    FileMissing,
+    FileUnreadable,
+    LedgerBusy,
+    LedgerUnavailable,
+    NotFound,
+    NotIfc,
+    RequestInvalid,
+)
 from ifcbase.files.local import LocalFiles
 from ifcbase.files.store import StoredFile
+from ifcbase.jobs import submit as submitting
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.reaper import reap_once
@@ -266,6 +276,78 @@ def test_one_key_in_two_projects_is_two_jobs(desk: Desk) -> None:
     assert desk.submit("key").job_id != desk.submit("key", project="tower").job_id
 
 
+# --- several at once -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new models", "known models"])
+def test_requests_with_the_same_models_in_another_order_waited_in_a_circle(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """Each locked the models in its own order, and the database ended one of them."""
+    monkeypatch.setattr(submitting, "_TRIES", 1)
+    models = [f"M{i}" for i in range(8)]
+    if known:
+        desk.submit(**_of(desk, models, "before"))
+    ready = threading.Barrier(4)
+
+    def send(worker: int) -> list[Submitted]:
+        sent = []
+        with psycopg.connect(desk.world.dsn, autocommit=True) as connection:
+            for turn in range(8):
+                order = models if worker % 2 else models[::-1]
+                asked = _of(desk, order, f"w{worker}t{turn}" if known else f"t{turn}")
+                ready.wait(30)
+                sent.append(desk.submit(**asked, connection=connection))
+        return sent
+
+    with ThreadPoolExecutor(4) as pool:
+        sent = [each for found in pool.map(send, range(4)) for each in found]
+    assert len({each.job_id for each in sent}) == 32
+    assert desk.counts()["model_versions"] == 8 * (33 if known else 8)
+
+
+def _of(desk: Desk, models: list[str], content: str) -> dict[str, Any]:
+    """A request about these models in this order."""
+    sides = [{"file": f"{model}.ifc"} for model in models]
+    request = REQUEST | {"clash_sets": [{"name": "all", "a": sides, "b": sides[::-1]}]}
+    return {"request": request, "given": desk.given(**dict.fromkeys(models, content))}
+
+
+def test_a_request_that_gave_way_is_tried_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver, tries = desk.engine.deliver, []
+
+    def disturbed(connection: Connection, worker: str, job_id: str) -> None:
+        tries.append(job_id)
+        if len(tries) < 3:
+            raise psycopg.errors.DeadlockDetected("somebody else's turn")
+        deliver(connection, worker, job_id)
+
+    monkeypatch.setattr(submitting, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(desk.engine, "deliver", disturbed)
+    sent = desk.submit()
+    assert desk.entries() == [sent.job_id] == tries[2:]
+    assert desk.counts() == {
+        "jobs": 1, "job_inputs": 2, "model_versions": 2, "files": 2, "procrastinate_jobs": 1,
+    }  # fmt: skip
+    assert sent.versions == {"A.ifc": ("A", 1), "B.ifc": ("B", 1)}
+
+
+def test_a_request_that_always_gives_way_says_so(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disturbed(*_: Any) -> None:
+        raise psycopg.errors.DeadlockDetected("somebody else's turn")
+
+    before = desk.counts()
+    monkeypatch.setattr(submitting, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(desk.engine, "deliver", disturbed)
+    with pytest.raises(LedgerBusy):
+        desk.submit()
+    assert desk.counts() == before
+
+
 # --- delivering again ----------------------------------------------------------------------------
 
 
@@ -301,6 +383,75 @@ def test_a_reaped_job_is_delivered_again_in_the_same_round(desk: Desk) -> None:
         store.close()
     assert desk.entries() == [job_id], "after the last allowed attempt it is not"
     assert desk.world.value("select state from core.jobs") == "failed"
+
+
+def test_one_job_of_an_unknown_check_stopped_the_reaper_for_all(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A newer worker's check among the queued jobs undid every round of every older worker."""
+    strange, silent, lost = (desk.submit().job_id for _ in range(3))
+    store = PostgresLedger(desk.world.dsn)
+    attempt = store.start_attempt(silent, worker="w", host="h", lease_s=60)
+    store.close()
+    assert attempt is not None
+    desk.world.lapse(attempt.token)
+    desk.lose()
+    _of_another_check(desk, strange)
+    again = reap_once(desk.world.dsn, desk.engine, undelivered_after_s=0)
+    assert sorted(again) == sorted([silent, lost])
+    assert sorted(desk.entries()) == sorted([silent, lost])
+    assert f"job {strange}: not delivered again" in caplog.text
+    states = desk.world.sql("select distinct state from core.jobs")
+    assert states == [("queued",)], "it waits for a worker that knows it"
+
+
+def _of_another_check(desk: Desk, job_id: str) -> None:
+    """As a newer release, with one more check, would have written the job."""
+    desk.world.sql("alter table core.jobs drop constraint if exists jobs_check_name_check")
+    desk.world.sql("update core.jobs set check_name = 'tomorrow' where id = %s", job_id)
+
+
+def test_an_id_the_queue_refuses_does_not_keep_the_others_waiting(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad, good = (desk.submit().job_id for _ in range(2))
+    desk.lose()
+    deliver = desk.engine.deliver
+
+    def choosy(connection: Connection, worker: str, job_id: str) -> None:
+        if job_id == bad:
+            connection.execute("select 1 / 0")
+        deliver(connection, worker, job_id)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.engine, "deliver", choosy)
+        assert reap_once(desk.world.dsn, desk.engine, undelivered_after_s=0) == [good]
+    assert "division by zero" in caplog.text
+    assert desk.entries() == [good]
+    assert reap_once(desk.world.dsn, desk.engine, undelivered_after_s=0) == [bad]
+
+
+def test_what_was_taken_back_stays_so_when_the_queue_is_gone(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delivering is a matter of the next round; a lapsed lease is not given back."""
+    job_id = desk.submit().job_id
+    desk.lose()
+    store = PostgresLedger(desk.world.dsn)
+    attempt = store.start_attempt(job_id, worker="w", host="h", lease_s=60)
+    store.close()
+    assert attempt is not None
+    desk.world.lapse(attempt.token)
+
+    def gone(*_: Any) -> None:
+        raise psycopg.OperationalError("the queue is gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(desk.engine, "deliver", gone)
+        with pytest.raises(LedgerUnavailable):
+            reap_once(desk.world.dsn, desk.engine)
+    assert desk.world.value("select state from core.jobs") == "queued"
+    assert reap_once(desk.world.dsn, desk.engine, undelivered_after_s=0) == [job_id]
 
 
 def test_two_reapers_at_once_deliver_once(desk: Desk) -> None:

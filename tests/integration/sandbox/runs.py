@@ -55,6 +55,13 @@ def chatty_progress(request: Request, inputs: Inputs, folder: Path, progress: Pr
     progress("counting", 1.0)
 
 
+def unclean(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
+    os.write(2, b"before \x00 after\n")
+    progress("a \x00", 0.5, "half a \ud800")
+    if request["fails"]:
+        raise NotIfc("no \x00 model", detail="half a \ud800")
+
+
 def noise(request: Request, inputs: Inputs, folder: Path, progress: Progress) -> None:
     block = b"noise without any meaning " * 4096
     for _ in range(50):

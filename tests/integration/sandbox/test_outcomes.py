@@ -65,6 +65,27 @@ def test_progress_is_thinned_but_its_end_is_heard(sandbox: Sandbox, folder: Path
     assert max(len(note) for note in notes) == 200
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_the_database_refuses_does_not_come_out_of_a_child(
+    sandbox: Sandbox, folder: Path, fails: bool
+) -> None:
+    heard: list[str] = []
+
+    def listen(phase: str, fraction: float, note: str = "") -> None:
+        heard.extend((phase, str(fraction), note))
+
+    if fails:
+        with pytest.raises(NotIfc) as caught:
+            sandbox.run(job("unclean", folder, fails=True), on_progress=listen)
+        assert (caught.value.message, caught.value.detail) == ("no \ufffd model", "half a \ufffd")
+        assert caught.value.facts is not None
+        tail = caught.value.facts.stderr_tail
+    else:
+        tail = sandbox.run(job("unclean", folder, fails=False), on_progress=listen).stderr_tail
+    assert "before \ufffd after" in tail
+    assert heard[:3] == ["a \ufffd", "0.5", "half a \ufffd"]
+
+
 def test_progress_from_several_threads_does_not_mix_lines(sandbox: Sandbox, folder: Path) -> None:
     phases: set[str] = set()
 

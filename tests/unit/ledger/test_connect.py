@@ -6,7 +6,14 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from ifcbase.errors import IfcbaseError, LedgerBusy, LedgerError, LedgerUnavailable, SchemaOutdated
+from ifcbase.errors import (
+    IfcbaseError,
+    LedgerBusy,
+    LedgerError,
+    LedgerFull,
+    LedgerUnavailable,
+    SchemaOutdated,
+)
 from ifcbase.ledger.connect import (
     connect,
     connection_options,
@@ -23,7 +30,8 @@ from ifcbase.ledger.connect import (
         (errors.AdminShutdown("terminating"), LedgerUnavailable, True),
         (errors.CannotConnectNow("starting up"), LedgerUnavailable, True),
         (errors.TooManyConnections("sorry"), LedgerUnavailable, True),
-        (errors.DiskFull("no space"), LedgerUnavailable, True),
+        (errors.DiskFull("no space"), LedgerFull, True),
+        (errors.OutOfMemory("no memory"), LedgerUnavailable, True),
         (errors.IdleInTransactionSessionTimeout("idle"), LedgerUnavailable, True),
         (errors.DeadlockDetected("deadlock"), LedgerBusy, True),
         (errors.SerializationFailure("again"), LedgerBusy, True),
@@ -44,6 +52,13 @@ def test_each_kind_of_error_has_its_class(
     assert type(raised.value) is expected
     assert raised.value.retryable is retryable
     assert raised.value.__cause__ is error
+
+
+def test_a_full_disk_was_called_a_server_that_cannot_be_reached() -> None:
+    with pytest.raises(LedgerFull) as raised, translated():
+        raise errors.DiskFull("could not extend file: No space left on device")
+    assert raised.value.message.startswith("the database's disk is full: could not extend file")
+    assert "room" in raised.value.hint
 
 
 def test_what_is_no_error_of_the_database_passes_through() -> None:
