@@ -131,7 +131,13 @@ def _run() -> int:
 def _called() -> int:
     _refuse_bytes(sys.argv[1:])
     # Without its own error handling, which ends with 1: here that means clashes were found.
-    code = int(app(standalone_mode=False, prog_name="ifcbase") or 0)
+    try:
+        code = int(app(standalone_mode=False, prog_name="ifcbase") or 0)
+    except SystemExit as ended:
+        # Typer and Rich exit with 1 where a reader has gone.
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise BrokenPipeError from ended
+        raise
     # Here, where a failure is told and has its exit code; at the end of the program it has none.
     sys.stdout.flush()
     return code

@@ -88,7 +88,8 @@ def put_in_place(source: Path, target: Path) -> None:
         place = target.resolve()
         beside = place.parent
         if (place.exists() and not place.is_file()) or not os.access(beside, os.W_OK):
-            shutil.copyfile(source, place)
+            with source.open("rb") as made, place.open("wb") as stream:
+                shutil.copyfileobj(made, stream)
             return
         with tempfile.TemporaryDirectory(dir=beside, prefix=f".{place.name[:100]}-") as folder:
             draft = Path(folder) / "draft"

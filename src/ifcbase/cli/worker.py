@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from typing import Annotated
 
 import typer
@@ -15,6 +16,9 @@ from ifcbase.jobs import worker as jobs_worker
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.settings import get_settings
 from ifcbase.stack import migrations
+
+#: How long a worker whose starter has ended may take to end in order, in seconds.
+GRACE_S = 15.0
 
 
 def worker(
@@ -56,3 +60,6 @@ def _read_to_end(stop: threading.Event) -> None:
     if not stop.is_set():
         logging.getLogger(__name__).info("who started this worker has ended; it ends, too")
         stop.set()
+        time.sleep(GRACE_S)
+        # Nobody is left who would kill what does not end; its jobs are taken over by others.
+        os._exit(1)
