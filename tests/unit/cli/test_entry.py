@@ -108,9 +108,7 @@ def test_a_full_standard_output_is_a_failure_and_not_found_clashes(
 
 
 @pytest.mark.parametrize("arguments", [["config", "show", "--json"], ["clash", "--help"]])
-def test_a_reader_that_has_gone_is_not_found_clashes(
-    ifcbase: Caller, arguments: list[str]
-) -> None:
+def test_a_reader_that_has_gone_is_not_found_clashes(ifcbase: Caller, arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     try:
