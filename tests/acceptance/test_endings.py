@@ -147,7 +147,7 @@ def test_ctrl_c_in_demo_is_one_line_and_leaves_nothing(stand: Stand) -> None:
 def test_ctrl_c_in_clash_is_one_line_and_ends_the_child(
     stand: Stand, sample: Sample, number: signal.Signals, code: int, told: bytes
 ) -> None:
-    models = ["--a", sample.files["Structure"], "--b", sample.files["Services"]]
+    models: list[str | Path] = ["--a", sample.files["Structure"], "--b", sample.files["Services"]]
     with started(stand, "clash", *models, "--json") as process:
         child = psutil.Process(process.pid)
         eventually(lambda: bool(child.children()), "the check has its child", process.poll)
@@ -162,7 +162,7 @@ def test_a_report_that_cannot_be_written_is_one_json_document(
     service: Stand, sample: Sample
 ) -> None:
     """There were two: the job, and after it the error."""
-    models = ["--a", sample.files["Structure"], "--b", sample.files["Services"]]
+    models: list[str | Path] = ["--a", sample.files["Structure"], "--b", sample.files["Services"]]
     done = service.cli("clash", *models, "--submit", "--json", "-o", "/dev/full")
     assert done.code == 2, done
     error = json.loads(done.out)["error"]
@@ -174,7 +174,7 @@ def test_a_report_that_cannot_be_written_is_one_json_document(
 
 def test_waiting_for_a_job_outlasts_an_outage(stand: Stand, sample: Sample) -> None:
     """Postgres restarts while a pipeline waits: it said "failed", and the job went on."""
-    models = ["--a", sample.files["Structure"], "--b", sample.files["Services"]]
+    models: list[str | Path] = ["--a", sample.files["Structure"], "--b", sample.files["Services"]]
     with started(stand, "clash", *models, "--submit", "--json") as process:
         eventually(lambda: stand.count("core.jobs") == 1, "the job is there", process.poll)
         with stand.outage():

@@ -27,7 +27,7 @@ def worker(
     ] = None,
     until_eof: Annotated[
         bool,
-        typer.Option("--until-eof", hidden=True, help="Stop when standard input ends."),
+        typer.Option("--until-eof", help="Stop when standard input ends: with who started it."),
     ] = False,
 ) -> None:
     """Take jobs from the queue, one at a time, until told to stop."""

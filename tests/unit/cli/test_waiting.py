@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ifcbase.cli import waiting
+from ifcbase.cli import context, waiting
 from ifcbase.errors import LedgerUnavailable, NativeCrash, NotFound
 from ifcbase.settings import Settings
 
@@ -95,8 +95,8 @@ class Away:
         self.shown, self.refused, self.connected, self.closed = shown, refused, 0, 0
         monkeypatch.setattr(waiting, "show_job", self.show)
         monkeypatch.setattr(waiting, "connect", self.connect)
-        monkeypatch.setattr(waiting.context, "revive", lambda _: False)
-        monkeypatch.setattr(waiting.context, "database", lambda _: "dsn")
+        monkeypatch.setattr(context, "revive", lambda _: False)
+        monkeypatch.setattr(context, "database", lambda _: "dsn")
         monkeypatch.setattr("time.sleep", lambda _: None)
 
     def show(self, connection: object, job_id: str) -> dict[str, Any]:
