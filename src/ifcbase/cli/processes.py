@@ -41,20 +41,23 @@ class Workers:
 
     def stop(self, *, grace_s: float = 15.0) -> None:
         """Ask them to hand their jobs back and end; kill those that do not."""
-        for end in self._pipe or ():
-            os.close(end)
-        self._pipe = None
-        running = [process for process in self._processes if process.poll() is None]
-        for process in running:
-            process.terminate()
-        deadline = time.monotonic() + grace_s
-        for process in running:
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        self._processes.clear()
+        try:
+            running = [process for process in self._processes if process.poll() is None]
+            for process in running:
+                process.terminate()
+            deadline = time.monotonic() + grace_s
+            for process in running:
+                try:
+                    process.wait(max(0.1, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+        finally:
+            # Also when this is interrupted: then the end of the pipe is what ends them.
+            for end in self._pipe or ():
+                os.close(end)
+            self._pipe = None
+            self._processes.clear()
 
     def logs(self) -> Sequence[Path]:
         """Their log files."""
