@@ -40,6 +40,8 @@ class IfcbaseError(Exception):
     default_hint: ClassVar[str] = "Look at the log for details and report the problem with it."
     #: Set when the error came out of a child process.
     facts: ExitFacts | None = None
+    #: Set when a job was accepted before this happened: it goes on, and can be asked about.
+    job_id: str | None = None
 
     def __init__(
         self, message: str | None = None, *, hint: str | None = None, detail: str | None = None
@@ -60,6 +62,8 @@ class IfcbaseError(Exception):
         }
         if self.detail:
             document["detail"] = self.detail
+        if self.job_id:
+            document["job_id"] = self.job_id
         return document
 
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -20,6 +21,7 @@ from ifcbase.cli import (
     decide,
     demo,
     diff,
+    ending,
     export,
     findings,
     jobs,
@@ -38,8 +40,9 @@ from ifcbase.cli import (
     worker,
 )
 from ifcbase.cli.main import INTERRUPTED
-from ifcbase.cli.output import say_error, wants_json
+from ifcbase.cli.output import errors_console, say_error, wants_json
 from ifcbase.errors import IfcbaseError, RequestInvalid, SystemRefused
+from ifcbase.ifc.text import clean
 
 #: What shells show for a program whose reader has gone.
 PIPE_CLOSED = 141
@@ -96,9 +99,17 @@ def _root(
 
 def run() -> int:
     """Run one command. Exit codes: 0 nothing found, 1 found, 2 bad input or failure, 3 inconclusive."""
+    with ending.told_to_end(ending.leave):
+        code = _run()
+    if code == INTERRUPTED:
+        with suppress(OSError):
+            errors_console().say("interrupted")
+    return code
+
+
+def _run() -> int:
     try:
-        # Without its own error handling, which ends with 1: here that means clashes were found.
-        return int(app(standalone_mode=False, prog_name="ifcbase") or 0)
+        return _called()
     except IfcbaseError as error:
         logging.getLogger(__name__).debug("failed", exc_info=True)
         return _failed(error)
@@ -117,13 +128,50 @@ def run() -> int:
         return _failed(IfcbaseError(f"unexpected failure ({type(error).__name__}: {error})"))
 
 
+def _called() -> int:
+    _refuse_bytes(sys.argv[1:])
+    # Without its own error handling, which ends with 1: here that means clashes were found.
+    try:
+        code = int(app(standalone_mode=False, prog_name="ifcbase") or 0)
+    except SystemExit as ended:
+        # Typer and Rich exit with 1 where a reader has gone.
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise BrokenPipeError from ended
+        raise
+    # Here, where a failure is told and has its exit code; at the end of the program it has none.
+    sys.stdout.flush()
+    return code
+
+
 def _failed(error: IfcbaseError) -> int:
-    """Show an error; gives the exit code."""
-    if wants_json():
-        sys.stdout.write(json.dumps({"error": error.to_dict()}) + "\n")
-    else:
-        say_error(error.message, error.hint)
+    """Show an error; gives the exit code, also where there is nowhere to show it."""
+    shown = False
+    try:
+        if wants_json():
+            sys.stdout.write(json.dumps({"error": error.to_dict()}) + "\n")
+            shown = True
+        sys.stdout.flush()
+    except OSError:
+        # Standard output is full or closed: what waits in it has nowhere to go.
+        shown = False
+        _forget_output()
+    if not shown:
+        with suppress(OSError):
+            say_error(error.message, error.hint)
     return error.exit_code
+
+
+def _refuse_bytes(arguments: list[str]) -> None:
+    """Refuse names that are not text: neither JSON nor Postgres can hold them. Raises
+    RequestInvalid."""
+    for each in arguments:
+        try:
+            each.encode()
+        except UnicodeEncodeError as error:
+            raise RequestInvalid(
+                f"the name {clean(each)} is not valid UTF-8",
+                hint="Rename the file or folder; its name is in another encoding.",
+            ) from error
 
 
 def _misused(error: typer.TyperException) -> int:
@@ -142,5 +190,6 @@ def _reason(error: OSError) -> str:
 
 
 def _forget_output() -> None:
-    """Who read our output has gone; keep the interpreter from complaining when it flushes."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Nobody takes our output any more; keep the interpreter from complaining when it flushes."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

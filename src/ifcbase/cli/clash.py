@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ from ifcbase.cli.output import (
     partly_tested,
     print_json,
     progress_line,
+    put_in_place,
     set_line,
 )
 from ifcbase.cli.results import contacts_table, coverage_table
@@ -265,7 +265,7 @@ def _run(
                 meshes.admit(folder)
         report = handover.read(folder)
         if output:
-            shutil.copyfile(folder / "output.json", output)
+            put_in_place(folder / "output.json", output)
         written = reports.write_clash(report, wanted, request.min_coverage)
         if as_json:
             print_json(json.loads((folder / "output.json").read_text(encoding="utf-8")))

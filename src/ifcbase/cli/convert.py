@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +16,7 @@ from ifcbase.cli.output import (
     left_out_text,
     percent,
     print_json,
+    put_in_place,
 )
 from ifcbase.conversion import handover
 from ifcbase.conversion.report import ConversionReport
@@ -179,7 +179,7 @@ def _computed(
     with running.computed(settings, CHECK, document, inputs, run) as folder:
         report = handover.read(folder)
         for output in report.outputs:
-            shutil.copyfile(folder / output.file, targets[output.name])
+            put_in_place(folder / output.file, targets[output.name])
     return report
 
 

@@ -38,15 +38,26 @@ def status(as_json: JsonOption = False) -> None:
     settings = get_settings()
     lines = migrations.status(context.database(settings))
     if as_json:
-        print_json([{"version": e.version, "name": e.name, "applied": e.applied} for e in lines])
+        print_json(
+            [
+                {"version": e.version, "name": e.name, "applied": e.applied, "edited": e.edited}
+                for e in lines
+            ]
+        )
         return
-    rows = [(e.version, e.name, "applied" if e.applied else "waiting") for e in lines]
+    rows = [(e.version, e.name, _state(e)) for e in lines]
     console().print(table("Migrations", ["version", "name", "state"], rows))
     if context.embedded_in_use(settings):
         server = EmbeddedPostgres(settings.home).status()
         console().say(
             f"\nembedded Postgres {server.major}, port {server.port}, data in {server.data}"
         )
+
+
+def _state(line: migrations.MigrationStatus) -> str:
+    if line.edited:
+        return "edited after it was applied"
+    return "applied" if line.applied else "waiting"
 
 
 @app.command("url")

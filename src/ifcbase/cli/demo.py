@@ -43,9 +43,9 @@ def demo() -> None:
     applied = context.migrate(dsn)
     out.say(f"1. Postgres is up ({len(applied)} migrations applied)")
     workers = Workers(2, settings.home / "logs", {"IFCBASE_EMBEDDED": "1"})
-    workers.start()
-    out.say("2. two workers are up")
     try:
+        workers.start()
+        out.say("2. two workers are up")
         with (
             tempfile.TemporaryDirectory(prefix="ifcbase-demo-") as folder,
             connect(dsn) as connection,
@@ -154,7 +154,7 @@ def _show_validated(connection: Connection, jobs: dict[str, str], workers: Worke
 
 def _finished(connection: Connection, job_id: str, what: str, workers: Workers) -> dict[str, Any]:
     """Wait for a job; gives its outcome."""
-    job = waiting.wait_for(connection, job_id)
+    job = waiting.wait_for(connection, job_id, settings=load_settings(embedded=True), goes_on=False)
     if job["state"] != "finished":
         waiting.report(job)
         logs = ", ".join(str(path) for path in workers.logs())
@@ -226,7 +226,7 @@ def _compare_revisions(settings: Settings, connection: Connection, dsn: str, fol
             "diff", {"old_file": old.files[model].name, "new_file": path.name},
             {old.files[model].name: Given(old.files[model]), path.name: Given(path)},
         )  # fmt: skip
-        job = waiting.wait_for(connection, accepted.job_id)
+        job = waiting.wait_for(connection, accepted.job_id, settings=settings, goes_on=False)
         if job["state"] != "finished":
             waiting.report(job)
             raise ComputeError(f"the diff of {model} is {job['state']}")

@@ -30,7 +30,7 @@ def begin(settings: Settings, connection: Connection, dsn: str, model: Path) -> 
 
 def finish(settings: Settings, connection: Connection, job_id: str) -> None:
     """Wait for the conversion and say what came of it and where it lies."""
-    job = waiting.wait_for(connection, job_id)
+    job = waiting.wait_for(connection, job_id, settings=settings, goes_on=False)
     if job["state"] != "finished":
         waiting.report(job)
         raise ComputeError(f"the conversion is {job['state']}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -20,6 +19,7 @@ from ifcbase.cli.output import (
     partly_tested,
     print_json,
     progress_line,
+    put_in_place,
 )
 from ifcbase.diff import handover, output
 from ifcbase.diff.report import DiffReport
@@ -147,14 +147,14 @@ def _submit(
                 print_json({"job_id": accepted.job_id})
             return 0
         job = waiting.wait_for(connection, accepted.job_id)
-        if as_json:
-            print_json(job)
         code = waiting.report(job, quiet=as_json)
         if target and job["state"] == "finished":
             files = LocalFiles(settings.files_folder)
-            shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), target)
+            put_in_place(files.fetch(job["project"], job["outcome"]["output_sha256"]), target)
             if not as_json:
                 console().say(f"report written to {target}")
+    if as_json:
+        print_json(job)
     return code
 
 
@@ -183,7 +183,7 @@ def _run(
             sandbox.run(job, on_progress=line)
         report = handover.read(folder)
         if target:
-            shutil.copyfile(folder / "output.json", target)
+            put_in_place(folder / "output.json", target)
     if as_json:
         print_json(output.document(report))
     else:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -74,6 +76,30 @@ def check_output(path: Path | None, inputs: Iterable[Path] = ()) -> None:
         raise FileUnwritable(f"{path} cannot be written: there is no folder {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise FileUnwritable(f"{path} cannot be written: permission denied")
+
+
+def put_in_place(source: Path, target: Path) -> None:
+    """Copy a finished file to where it was asked for: there whole, or not at all.
+
+    Into a device, a pipe, or a folder that takes no other file, it is copied as it goes. Raises
+    FileUnwritable."""
+    try:
+        # A link stays one: what it points to is replaced.
+        place = target.resolve()
+        beside = place.parent
+        if (place.exists() and not place.is_file()) or not os.access(beside, os.W_OK):
+            with source.open("rb") as made, place.open("wb") as stream:
+                shutil.copyfileobj(made, stream)
+            return
+        with tempfile.TemporaryDirectory(dir=beside, prefix=f".{place.name[:100]}-") as folder:
+            draft = Path(folder) / "draft"
+            shutil.copyfile(source, draft)
+            if place.exists():
+                shutil.copymode(place, draft)
+            draft.replace(place)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise FileUnwritable(f"{target} cannot be written: {reason}") from error
 
 
 def wants_json() -> bool:

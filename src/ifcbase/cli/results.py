@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from ifcbase.cli.output import (
     millimetres,
     percent,
     print_json,
+    put_in_place,
     shortened,
     table,
     verdict_text,
@@ -160,7 +162,10 @@ def _show_other(
 
 
 def _write(document: Any, output: Path) -> None:
-    output.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="ifcbase-") as folder:
+        draft = Path(folder) / "document.json"
+        draft.write_text(json.dumps(document, indent=2, ensure_ascii=False), encoding="utf-8")
+        put_in_place(draft, output)
 
 
 def not_reported(header: dict[str, Any]) -> list[str]:

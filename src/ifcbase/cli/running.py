@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ifcbase.cli import context, waiting
-from ifcbase.cli.output import console, print_json, progress_line
-from ifcbase.errors import RequestInvalid
+from ifcbase.cli.output import console, print_json, progress_line, put_in_place
+from ifcbase.errors import IfcbaseError, RequestInvalid
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.registry import check_named
@@ -84,17 +83,29 @@ def submitted(
                 print_json({"job_id": accepted.job_id})
             return 0
         job = waiting.wait_for(connection, accepted.job_id)
-    if as_json:
-        print_json(job)
     code = waiting.report(job, quiet=as_json)
     if job["state"] == "finished":
         files = LocalFiles(settings.files_folder)
         made = {each["name"]: each["sha256"] for each in job["outputs"]}
         for name, path in fetch.items():
-            shutil.copyfile(files.fetch(job["project"], made[name]), path)
+            with of_job(job["id"]):
+                put_in_place(files.fetch(job["project"], made[name]), path)
             if not as_json:
                 console().say(f"report written to {path}")
+    # Printed last: what fails before it is the only document on standard output.
+    if as_json:
+        print_json(job)
     return code
+
+
+@contextmanager
+def of_job(job_id: str) -> Iterator[None]:
+    """Name the job in an error of what comes after it: its result is kept."""
+    try:
+        yield
+    except IfcbaseError as error:
+        error.job_id = job_id
+        raise
 
 
 def streams(pairs: Sequence[str]) -> dict[Path, str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from ifcbase.clash.request import ClashRequest
 from ifcbase.cli import context, running, waiting
-from ifcbase.cli.output import console, print_json
+from ifcbase.cli.output import console, print_json, put_in_place
 from ifcbase.errors import RequestInvalid
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
@@ -67,13 +67,15 @@ def submit_sets(
                 print_json({"job_ids": ids} if fan_out else {"job_id": ids[0]})
             return 0
         jobs = [waiting.wait_for(connection, job_id) for job_id in ids]
-    if as_json:
-        print_json(jobs if fan_out else jobs[0])
     codes = {waiting.report(job, quiet=as_json) for job in jobs}
     if output and all(job["state"] == "finished" for job in jobs):
-        _write(output, [_report(files, job) for job in jobs])
+        with running.of_job(ids[0]):
+            _write(output, [_report(files, job) for job in jobs])
         if not as_json:
             console().say(f"report written to {output}")
+    # Printed last: what fails before it is the only document on standard output.
+    if as_json:
+        print_json(jobs if fan_out else jobs[0])
     return next(code for code in (*_WORST, *codes) if code in codes)
 
 
@@ -84,8 +86,11 @@ def _report(files: LocalFiles, job: dict[str, Any]) -> Path:
 def _write(output: Path, reports: list[Path]) -> None:
     """The report of one job as it is, those of several as one."""
     if len(reports) == 1:
-        shutil.copyfile(reports[0], output)
+        put_in_place(reports[0], output)
         return
     sets = [one for path in reports for one in json.loads(path.read_text(encoding="utf-8"))]
     text = json.dumps(sets, ensure_ascii=False, allow_nan=False)
-    output.write_text(text + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory(prefix="ifcbase-") as folder:
+        draft = Path(folder) / "report.json"
+        draft.write_text(text + "\n", encoding="utf-8")
+        put_in_place(draft, output)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
-from ifcbase.cli import context
+from ifcbase.cli import context, ending
 from ifcbase.cli.output import console
 from ifcbase.cli.processes import Workers
 from ifcbase.errors import Conflict, IfcbaseError, StackError
@@ -38,34 +37,46 @@ def up(
 
 def _keep_up(settings: Settings, workers: int) -> None:
     out = console()
-    dsn = context.database(settings)
-    for name in context.migrate(dsn):
-        out.say(f"applied {name}")
-    processes = Workers(workers, settings.home / "logs", {"IFCBASE_EMBEDDED": "1"})
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    processes.start()
     own = settings.database_url is None
     server = EmbeddedPostgres(settings.home)
-    if own:
-        status = server.status()
-        out.say(f"Postgres {status.major} on 127.0.0.1:{status.port}, data in {status.data}")
-    out.say(f"{workers} workers, logs in {settings.home / 'logs'}")
-    out.say("ready: submit with `ifcbase clash … --submit`, look with `ifcbase results list`")
-    out.say("stop with Ctrl-C")
+    processes = Workers(workers, settings.home / "logs", {"IFCBASE_EMBEDDED": "1"})
+    stop = threading.Event()
+    # From its first moment: whatever ends this process, also a reader of its output that has
+    # gone, stops what it started.
     try:
-        while not stop.wait(2.0):
-            for each in processes.watch():
-                out.say(f"worker {each + 1} had ended and was started again")
+        dsn = context.database(settings)
+        for name in context.migrate(dsn):
+            out.say(f"applied {name}")
+        with ending.told_to_end(lambda _: stop.set(), interrupt=True):
             try:
-                if context.revive(settings):
-                    out.say("Postgres did not answer and was started again")
-            except IfcbaseError as error:
-                out.say(f"Postgres: {error.message}")
+                processes.start()
+                if own:
+                    status = server.status()
+                    place = f"127.0.0.1:{status.port}, data in {status.data}"
+                    out.say(f"Postgres {status.major} on {place}")
+                out.say(f"{workers} workers, logs in {settings.home / 'logs'}")
+                out.say(
+                    "ready: submit with `ifcbase clash … --submit`, look with `ifcbase results list`"
+                )
+                out.say("stop with Ctrl-C")
+                _watch(settings, processes, stop)
+            finally:
+                processes.stop()
     finally:
-        processes.stop()
         if own:
             server.stop()
     out.say("stopped")
     get_settings.cache_clear()
+
+
+def _watch(settings: Settings, processes: Workers, stop: threading.Event) -> None:
+    """Start again what has ended, until told to stop."""
+    out = console()
+    while not stop.wait(2.0):
+        for each in processes.watch():
+            out.say(f"worker {each + 1} had ended and was started again")
+        try:
+            if context.revive(settings):
+                out.say("Postgres did not answer and was started again")
+        except IfcbaseError as error:
+            out.say(f"Postgres: {error.message}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +17,7 @@ from ifcbase.cli.output import (
     counted,
     percent,
     print_json,
+    put_in_place,
     shortened,
     table,
 )
@@ -120,10 +120,11 @@ def _run(
     with running.computed(settings, CHECK, document, inputs, RUN) as folder:
         found = handover.read(folder / handover.REPORT)
         if output:
-            shutil.copyfile(folder / handover.OUTPUT, output)
+            put_in_place(folder / handover.OUTPUT, output)
+        # Printed last: what fails before it is the only document on standard output.
+        written = reports.write_all(_neutral(found), wanted) if wanted.paths else []
         if as_json:
             print_json(json.loads((folder / handover.OUTPUT).read_text(encoding="utf-8")))
-    written = reports.write_all(_neutral(found), wanted) if wanted.paths else []
     if not as_json:
         show(found)
         if output:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
+from ifcbase.cli import context
 from ifcbase.cli.output import (
     console,
     counted,
@@ -13,10 +15,16 @@ from ifcbase.cli.output import (
     progress_line,
     say_error,
 )
-from ifcbase.errors import from_dict
+from ifcbase.errors import ConfigError, IfcbaseError, LedgerUnavailable, StackError, from_dict
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.submit import show_job
+from ifcbase.ledger.connect import connect
+from ifcbase.settings import Settings, get_settings
 
+_LOG = logging.getLogger(__name__)
+
+#: How long a database that does not answer is waited for, in seconds.
+PATIENCE_S = 60.0
 ENDED = {"finished", "failed", "cancelled"}
 #: What the verdicts of the checks mean to a program that waits.
 EXIT_CODES = {
@@ -31,11 +39,24 @@ EXIT_CODES = {
 }
 
 
-def wait_for(connection: Connection, job_id: str, *, poll_s: float = 0.25) -> dict[str, Any]:
-    """Wait until the job has ended; gives the job. Ctrl-C ends the waiting, not the job."""
+def wait_for(
+    connection: Connection,
+    job_id: str,
+    *,
+    poll_s: float = 0.25,
+    settings: Settings | None = None,
+    goes_on: bool = True,
+    patience_s: float = PATIENCE_S,
+) -> dict[str, Any]:
+    """Wait until the job has ended; gives the job. Ctrl-C ends the waiting, not the job, which is
+    said where ``goes_on``. A database that goes away is waited for, ``patience_s`` seconds.
+
+    Raises IfcbaseError with ``job_id``; LedgerUnavailable when the database stays away."""
+    short = job_id[:8]
+    ledger = _Ledger(connection, settings, patience_s)
     try:
         with progress_line() as line:
-            while (job := show_job(connection, job_id))["state"] not in ENDED:
+            while (job := ledger.job(job_id))["state"] not in ENDED:
                 progress = job["progress"] or {}
                 line(
                     str(progress.get("phase") or job["state"]),
@@ -44,12 +65,69 @@ def wait_for(connection: Connection, job_id: str, *, poll_s: float = 0.25) -> di
                 )
                 time.sleep(poll_s)
     except KeyboardInterrupt:
-        short = job_id[:8]
-        errors_console().say(
-            f"job {short} goes on: `ifcbase jobs wait {short}` or `ifcbase jobs cancel {short}`"
-        )
+        if goes_on:
+            errors_console().say(
+                f"job {short} goes on: `ifcbase jobs wait {short}` or `ifcbase jobs cancel {short}`"
+            )
         raise
+    except LedgerUnavailable as error:
+        given_up = LedgerUnavailable(
+            f"job {short} is submitted, but the database did not come back in "
+            f"{patience_s:g} s: {error.message}",
+            hint=f"When it is up again: `ifcbase jobs wait {short}`.",
+        )
+        given_up.job_id = job_id
+        raise given_up from error
+    except IfcbaseError as error:
+        error.job_id = job_id
+        raise
+    finally:
+        ledger.close()
     return job
+
+
+class _Ledger:
+    """A connection that was given, and another one in its place when it is lost."""
+
+    def __init__(
+        self, connection: Connection, settings: Settings | None, patience_s: float
+    ) -> None:
+        self._connection = connection
+        self._own: Connection | None = None
+        self._settings = settings
+        self._patience_s = patience_s
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        """The job, once the database answers. Raises NotFound, LedgerUnavailable."""
+        deadline, pause = time.monotonic() + self._patience_s, 0.1
+        while True:
+            try:
+                return show_job(self._own or self._connection, job_id)
+            except LedgerUnavailable:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(pause * 2, 2.0)
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        """Another connection, if there is one to be had yet; the next try tells what is missing."""
+        settings = self._settings or get_settings()
+        try:
+            context.revive(settings)
+            found = connect(context.database(settings))
+        except (LedgerUnavailable, StackError, ConfigError) as error:
+            # Starting up, or being started by somebody else; whoever waits asks again.
+            _LOG.debug("no connection yet: %s", error.message)
+            return
+        self.close()
+        self._own = found
+
+    def close(self) -> None:
+        """Close what this object opened; the connection that was given is its giver's."""
+        if self._own is not None:
+            self._own.close()
+            self._own = None
 
 
 def report(job: dict[str, Any], *, quiet: bool = False) -> int:

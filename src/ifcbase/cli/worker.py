@@ -2,41 +2,64 @@
 
 from __future__ import annotations
 
-import signal
+import logging
+import os
+import sys
 import threading
+import time
 from typing import Annotated
 
 import typer
 
-from ifcbase.cli import context
+from ifcbase.cli import context, ending
 from ifcbase.jobs import worker as jobs_worker
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.settings import get_settings
 from ifcbase.stack import migrations
+
+#: How long a worker whose starter has ended may take to end in order, in seconds.
+GRACE_S = 15.0
 
 
 def worker(
     check: Annotated[
         list[str] | None, typer.Option("--check", help="Check to serve; all by default.")
     ] = None,
+    until_eof: Annotated[
+        bool,
+        typer.Option("--until-eof", help="Stop when standard input ends: with who started it."),
+    ] = False,
 ) -> None:
     """Take jobs from the queue, one at a time, until told to stop."""
     settings = get_settings()
     context.setup_logging(settings)
+    stop = threading.Event()
+    if until_eof:
+        threading.Thread(target=_read_to_end, args=[stop], name="starter", daemon=True).start()
     dsn = context.database(settings)
     migrations.require_head(dsn)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
 
     def revive() -> None:
         context.revive(settings)
 
-    jobs_worker.work(
-        settings,
-        dsn,
-        ProcrastinateEngine(dsn),
-        checks=check or (),
-        stop=stop,
-        revive=revive,
-    )
+    with ending.told_to_end(lambda _: stop.set(), interrupt=True):
+        jobs_worker.work(
+            settings,
+            dsn,
+            ProcrastinateEngine(dsn),
+            checks=check or (),
+            stop=stop,
+            revive=revive,
+        )
+
+
+def _read_to_end(stop: threading.Event) -> None:
+    """Wait for whoever started this worker to end: nobody else holds the other end of the pipe."""
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    if not stop.is_set():
+        logging.getLogger(__name__).info("who started this worker has ended; it ends, too")
+        stop.set()
+        time.sleep(GRACE_S)
+        # Nobody is left who would kill what does not end; its jobs are taken over by others.
+        os._exit(1)

@@ -95,6 +95,7 @@ def check_file(path: Path | str) -> FileFacts:
     digest = hashlib.sha256()
     head = last = b""
     size = quotes = 0
+    first_nul = -1
     comments = False
     try:
         with path.open("rb") as stream:
@@ -102,11 +103,14 @@ def check_file(path: Path | str) -> FileFacts:
                 if size < _HEADER:
                     head += block
                 digest.update(block)
+                if first_nul < 0 and (found := block.find(b"\0")) >= 0:
+                    first_nul = size + found
                 size += len(block)
                 quotes += block.count(b"'")
                 comments = comments or b"/*" in last + block
                 last = block[-1:]
             tail = _tail(stream, size)
+            nul_inside = first_nul >= 0 and _goes_on(stream, first_nul)
             texts_end = _texts_end(stream) if comments else quotes % 2 == 0
     except OSError as error:
         raise FileUnreadable(f"{path} cannot be read", detail=str(error)) from error
@@ -116,6 +120,12 @@ def check_file(path: Path | str) -> FileFacts:
         raise NotIfc(f"{path.name} is not an IFC file in STEP form{_what_it_is(head)}")
     if not _ends_well(tail):
         raise IfcTruncated(f"{path.name} does not end with {_LAST.decode()}")
+    if nul_inside:
+        raise IfcUnparsable(
+            f"{path.name} holds a NUL byte at offset {first_nul}, which no IFC file may: "
+            "it was damaged on its way, or is not text",
+            hint="Export or upload it again.",
+        )
     if not texts_end:
         raise IfcUnparsable(f"{path.name} is cut inside: a text in quotation marks never ends")
     declared = _declared_schema(head[:_HEADER])
@@ -176,6 +186,15 @@ def _tail(stream: Any, size: int) -> bytes:
             break
         tail = tail.rstrip(b"\0 \t\r\n")
     return tail
+
+
+def _goes_on(stream: Any, offset: int) -> bool:
+    """Whether more than blanks and NULs, with which some programs fill a file up, follows."""
+    stream.seek(offset)
+    while block := stream.read(_BLOCK):
+        if block.strip(b"\0 \t\r\n\x1a"):
+            return True
+    return False
 
 
 def _ends_well(tail: bytes) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +48,15 @@ class Migration:
 @dataclass(frozen=True)
 class MigrationStatus:
     """A migration this program or the database knows. ``known`` is false where only the database
-    does; ``recorded_name`` is set where the database has it under another name."""
+    does; ``recorded_name`` is set where the database has it under another name, ``edited`` where
+    the file is no longer what was applied (as far as the history has that)."""
 
     version: str
     name: str
     applied: bool
     known: bool = True
     recorded_name: str | None = None
+    edited: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,18 +114,26 @@ def status(dsn: str, *, folder: Path | None = None) -> list[MigrationStatus]:
     known = {migration.version: migration for migration in discover(folder)}
     with _connected(dsn) as connection:
         recorded = _history(connection)
-    return [_status_of(version, known, recorded) for version in sorted(known | recorded)]
+        edited = _edited(connection, known.values(), recorded)
+    return [_status_of(version, known, recorded, edited) for version in sorted(known | recorded)]
 
 
 def _status_of(
-    version: str, known: dict[str, Migration], recorded: dict[str, str | None]
+    version: str,
+    known: dict[str, Migration],
+    recorded: dict[str, str | None],
+    edited: set[str],
 ) -> MigrationStatus:
     name = recorded.get(version)
     if version not in known:
         return MigrationStatus(version, name or "", applied=True, known=False)
     other = name if name is not None and name != known[version].name else None
     return MigrationStatus(
-        version, known[version].name, applied=version in recorded, recorded_name=other
+        version,
+        known[version].name,
+        applied=version in recorded,
+        recorded_name=other,
+        edited=version in edited,
     )
 
 
@@ -223,6 +233,26 @@ def _history(connection: Connection) -> dict[str, str | None]:
     return dict(connection.execute(query("history_read")).fetchall())
 
 
+def _edited(
+    connection: Connection, known: Iterable[Migration], recorded: dict[str, str | None]
+) -> set[str]:
+    """Versions whose file is not what was applied, as far as the history has the texts."""
+    if not recorded:
+        return set()
+    texts: dict[str, str | None] = dict(connection.execute(query("history_texts")).fetchall())
+    return {
+        migration.version
+        for migration in known
+        if (text := texts.get(migration.version)) is not None
+        and _bare(text) != _bare(migration.text)
+    }
+
+
+def _bare(text: str) -> str:
+    """A text as it is compared: what carries a file may change the ends of its lines and its end."""
+    return text.replace("\r\n", "\n").strip().rstrip(";").rstrip()
+
+
 def _pending(
     connection: Connection, known: list[Migration], wanted: list[Migration], *, quiet: bool
 ) -> list[Migration]:
@@ -241,6 +271,13 @@ def _pending(
         name = recorded.get(migration.version)
         if name is not None and name != migration.name:
             log.warning("%s was applied under the name %s", migration.path.name, name)
+    edited = set() if quiet else _edited(connection, known, recorded)
+    for migration in known:
+        if migration.version in edited:
+            log.warning(
+                "%s was edited after it was applied; the database has what it said before",
+                migration.path.name,
+            )
     return [migration for migration in wanted if migration in missing]
 
 

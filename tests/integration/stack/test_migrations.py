@@ -106,6 +106,31 @@ def test_from_empty_on_every_major_without_superuser(
     ]
 
 
+def test_an_edited_migration_is_noticed(
+    database: Database, folder: Folder, caplog: pytest.LogCaptureFixture, run_sql: Sql
+) -> None:
+    dsn = database.dsn
+    migrate(dsn, folder=folder.path)
+    first = (folder.path / FIRST).read_text(encoding="utf-8")
+    # Other line ends are what a checkout makes of the same file.
+    folder.write(FIRST, first.rstrip("\n").replace("\n", "\r\n"))
+    migrate(dsn, folder=folder.path)
+    assert caplog.records == []
+    assert [item.edited for item in status(dsn, folder=folder.path)] == [False, False]
+    folder.write(FIRST, first.replace("'100%'", "'99%'"))
+    assert [item.edited for item in status(dsn, folder=folder.path)] == [True, False]
+    folder.write(THIRD, "CREATE TABLE app.more (n int);")
+    assert [migration.path.name for migration in migrate(dsn, folder=folder.path)] == [THIRD]
+    warned = [record.getMessage() for record in caplog.records]
+    assert warned == [
+        f"{FIRST} was edited after it was applied; the database has what it said before"
+    ]
+    # Statement by statement, or not at all, as other programs record: nothing can be said.
+    for statements in ("ARRAY['CREATE SCHEMA app', 'x']", "NULL", "ARRAY[]::text[]"):
+        run_sql(dsn, f"UPDATE {HISTORY} SET statements = {statements} WHERE name = 'first'")
+        assert not any(item.edited for item in status(dsn, folder=folder.path))
+
+
 def test_the_history_has_the_supabase_clis_columns(
     database: Database, folder: Folder, run_sql: Sql
 ) -> None:

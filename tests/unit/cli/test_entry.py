@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
 import sys
 from importlib.abc import MetaPathFinder
+from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
-from ifcbase.cli import main
+from ifcbase.cli import ending, main
 from ifcbase.errors import ConfigError
 from ifcbase.stack.address import parts, unreachable
 from tests.unit.cli.calling import Caller
@@ -61,3 +67,107 @@ def test_the_password_is_taken_out_of_a_cause() -> None:
     assert unreachable("postgresql://u:geheim@h/d", error) == (
         "the database at h, port 5432, cannot be reached: FATAL: *** is wrong"
     )
+
+
+# --- output that nobody takes ---
+
+
+def run_into(stdout: int, *arguments: str | bytes) -> subprocess.CompletedProcess[bytes]:
+    """`ifcbase` in a process of its own, whose standard output is an open file."""
+    return subprocess.run(
+        [sys.executable, "-m", "ifcbase", *arguments],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        # Output that waits until the end, one that is an error itself, and one of --help.
+        ["config", "show", "--json"],
+        ["jobs", "show", "0", "--json"],
+        ["jobs", "show", "0"],
+        ["clash", "--help"],
+    ],
+)
+def test_a_full_standard_output_is_a_failure_and_not_found_clashes(
+    ifcbase: Caller, arguments: list[str]
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = run_into(full.fileno(), *arguments)
+    assert done.returncode == 2, done
+    assert done.stderr.startswith(b"error: ")
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["config", "show", "--json"], ["clash", "--help"]])
+def test_a_reader_that_has_gone_is_not_found_clashes(ifcbase: Caller, arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = run_into(writer, *arguments)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_an_installation_that_does_not_load_is_a_failure_and_not_found_clashes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run() -> int:
+        raise ImportError("no such library")
+
+    monkeypatch.setattr(sys.modules["ifcbase.cli"], "app", SimpleNamespace(run=run))
+    with pytest.raises(SystemExit) as ended:
+        main.run()
+    assert ended.value.code == 2
+    assert "no such library" in capsys.readouterr().err
+
+
+def test_a_name_that_is_not_utf_8_is_called_so(ifcbase: Caller, tmp_path: Path) -> None:
+    """It was "--name: Input should be a valid string", about an option nobody had given."""
+    name = os.fsdecode(b"W\xe4nde.ifc")
+    (tmp_path / name).write_bytes(b"")
+    called = ifcbase("clash", "--a", name, "--json")
+    assert called.code == 2
+    error = json.loads(called.out)["error"]
+    assert error["code"] == "request-invalid"
+    assert error["message"] == "the name W\ufffdnde.ifc is not valid UTF-8"
+
+
+# --- signals ---
+
+
+def test_a_signal_ends_a_program_in_order_and_once() -> None:
+    let_go = []
+    with pytest.raises(SystemExit) as ended, ending.told_to_end(ending.leave):
+        try:
+            signal.raise_signal(signal.SIGHUP)
+        finally:
+            # The second one does not cut this short.
+            signal.raise_signal(signal.SIGTERM)
+            let_go.append(True)
+    assert ended.value.code == 128 + signal.SIGHUP
+    assert let_go == [True]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+
+
+def test_an_ignored_hangup_stays_ignored() -> None:
+    """`nohup ifcbase up &` goes on when the terminal is closed."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    told: list[int] = []
+    try:
+        with ending.told_to_end(told.append, interrupt=True):
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert told == [signal.SIGINT]

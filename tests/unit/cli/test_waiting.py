@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from ifcbase.cli import waiting
-from ifcbase.errors import NativeCrash
+from ifcbase.cli import context, waiting
+from ifcbase.errors import LedgerUnavailable, NativeCrash, NotFound
+from ifcbase.settings import Settings
 
 JOB = "0123abcd-0000-4000-8000-000000000000"
 
@@ -82,3 +83,75 @@ def test_ctrl_c_ends_the_waiting_and_says_how_to_go_on(
         waiting.wait_for(object(), JOB)  # type: ignore[arg-type]
     told = capsys.readouterr().err
     assert "job 0123abcd goes on: `ifcbase jobs wait 0123abcd` or `ifcbase jobs cancel" in told
+
+
+# --- a database that goes away ---
+
+
+class Away:
+    """A ledger that does not answer for a while; ``connected`` counts new connections."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, shown: int, refused: int) -> None:
+        self.shown, self.refused, self.connected, self.closed = shown, refused, 0, 0
+        monkeypatch.setattr(waiting, "show_job", self.show)
+        monkeypatch.setattr(waiting, "connect", self.connect)
+        monkeypatch.setattr(context, "revive", lambda _: False)
+        monkeypatch.setattr(context, "database", lambda _: "dsn")
+        monkeypatch.setattr("time.sleep", lambda _: None)
+
+    def show(self, connection: object, job_id: str) -> dict[str, Any]:
+        if connection is not self:
+            self.shown -= 1
+            if self.shown < 0:
+                raise LedgerUnavailable("the connection was lost: restart")
+            return {"state": "running", "progress": None}
+        return {"state": "finished", "id": job_id}
+
+    def connect(self, _: str) -> Away:
+        self.refused -= 1
+        if self.refused >= 0:
+            raise LedgerUnavailable("the database cannot be reached: it starts up")
+        self.connected += 1
+        return self
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def test_a_restart_of_the_database_does_not_end_the_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    away = Away(monkeypatch, shown=2, refused=3)
+    assert waiting.wait_for(object(), JOB, settings=Settings())["id"] == JOB  # type: ignore[arg-type]
+    assert (away.connected, away.closed) == (1, 1)
+
+
+def test_who_gives_up_on_the_database_names_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --json its id was printed nowhere, and the job could not be found again."""
+    away = Away(monkeypatch, shown=0, refused=10**9)
+    with pytest.raises(LedgerUnavailable, match="job 0123abcd is submitted") as raised:
+        waiting.wait_for(object(), JOB, settings=Settings(), patience_s=0.05)  # type: ignore[arg-type]
+    assert raised.value.to_dict()["job_id"] == JOB
+    assert "ifcbase jobs wait 0123abcd" in raised.value.hint
+    assert away.connected == 0
+
+
+def test_a_job_that_is_not_there_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> dict[str, Any]:
+        raise NotFound("there is no job")
+
+    monkeypatch.setattr(waiting, "show_job", gone)
+    with pytest.raises(NotFound, match="there is no job"):
+        waiting.wait_for(object(), JOB)  # type: ignore[arg-type]
+
+
+def test_an_interrupted_demo_does_not_say_that_its_job_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(waiting, "show_job", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        waiting.wait_for(object(), JOB, goes_on=False)  # type: ignore[arg-type]
+    assert capsys.readouterr() == ("", "")

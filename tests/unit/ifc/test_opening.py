@@ -51,6 +51,28 @@ def test_hash_of_a_file_of_several_blocks(tmp_path: Path, text: str) -> None:
     assert facts.sha256 == hashlib.sha256(content).hexdigest()
 
 
+def test_a_nul_byte_inside_is_refused_with_its_place(tmp_path: Path, text: str) -> None:
+    """It was "model.ifc: token", and the rest of the text was lost."""
+    content = text.replace("'wall 3'", "'wa\0ll 3'").encode()
+    where = content.index(b"\0")
+    with pytest.raises(IfcUnparsable, match=rf"^model\.ifc holds a NUL byte at offset {where}, "):
+        check_file(written(tmp_path, content))
+    # In a later block, the first of two.
+    late = text.replace("DATA;", "DATA;\n/* " + "x" * (2 << 20) + " */\n").encode()
+    where = late.index(b"'wall 3'") + 1
+    late = late[:where] + b"\0a\0" + late[where:]
+    with pytest.raises(IfcUnparsable, match=f"NUL byte at offset {where},"):
+        check_file(written(tmp_path, late))
+
+
+def test_nul_bytes_behind_the_end_do_no_harm(tmp_path: Path, text: str) -> None:
+    content = text.encode() + b"\r\n" + b"\0" * (2 << 20) + b"\n"
+    assert check_file(written(tmp_path, content)).size == len(content)
+    cut = written(tmp_path, text.encode()[:-40] + b"\0" * 4096)
+    with pytest.raises(IfcTruncated):
+        check_file(cut)
+
+
 @pytest.mark.parametrize("schema", ["IFC2X3", "IFC4", "IFC4X3_ADD2"])
 def test_supported_schemas_open(tmp_path: Path, schema: str) -> None:
     builder = IfcBuilder(schema)
