@@ -28,7 +28,7 @@ from ifcbase.clash.report import (
     SetReport,
     SideFile,
 )
-from ifcbase.clash.request import ClashFile, ClashRequest, ClashSet, SelectMode
+from ifcbase.clash.request import ENGINES, ClashFile, ClashRequest, ClashSet, SelectMode
 from ifcbase.errors import FileMissing, IfcbaseError, RequestInvalid
 from ifcbase.ifc.opening import file_sha256
 from ifcbase.ifc.reading import Selection
@@ -42,8 +42,6 @@ _LOADED = 0.9
 _NO_SHA256 = "0" * 64
 #: So many undecided pairs are named in a warning; the rest is counted.
 _NAMED = 3
-
-ENGINES = ("solid", "reference")
 
 
 def make_engine(name: str, **options: Any) -> Engine:

@@ -32,6 +32,8 @@ MAX_FILES = 1000
 MAX_DISTANCE = 100.0
 UNNAMED = "Unnamed"
 
+ENGINES = ("solid", "reference")
+
 
 class Mode(StrEnum):
     INTERSECTION = "intersection"

@@ -12,35 +12,9 @@ from typing import Annotated
 import typer
 
 from ifcbase import __version__
-from ifcbase.cli import (
-    clash,
-    compare,
-    config,
-    convert,
-    db,
-    decide,
-    demo,
-    diff,
-    ending,
-    export,
-    findings,
-    jobs,
-    ledger,
-    links,
-    members,
-    pairs,
-    plan,
-    projects,
-    results,
-    rules,
-    sets,
-    trend,
-    up,
-    validate,
-    worker,
-)
+from ifcbase.cli import ending
 from ifcbase.cli.main import INTERRUPTED
-from ifcbase.cli.output import errors_console, say_error, wants_json
+from ifcbase.cli.verbs import Verbs
 from ifcbase.errors import IfcbaseError, RequestInvalid, SystemRefused
 from ifcbase.ifc.text import clean
 
@@ -49,37 +23,13 @@ PIPE_CLOSED = 141
 
 app = typer.Typer(
     name="ifcbase",
+    cls=Verbs,
     help="An honest ledger of IFC model checks.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-app.command("clash")(clash.clash)
-app.command("convert")(convert.convert)
-app.command("validate")(validate.validate)
-app.command("diff")(diff.diff)
-app.command("demo")(demo.demo)
-app.command("up")(up.up)
-app.command("worker")(worker.worker)
-app.command("compare")(compare.compare)
-app.command("decide")(decide.decide)
-app.command("plan")(plan.plan)
-app.command("trend")(trend.trend)
-app.command("findings")(findings.findings)
-app.command("export")(export.export)
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(results.app, name="results")
-app.add_typer(sets.app, name="sets")
-app.add_typer(pairs.app, name="pairs")
-app.add_typer(rules.app, name="rules")
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(links.app, name="links")
-app.add_typer(db.app, name="db")
-app.add_typer(projects.app, name="projects")
-app.add_typer(members.app, name="members")
-app.add_typer(config.app, name="config")
 
 
 def _version(asked: bool) -> None:
@@ -102,6 +52,8 @@ def run() -> int:
     with ending.told_to_end(ending.leave):
         code = _run()
     if code == INTERRUPTED:
+        from ifcbase.cli.output import errors_console
+
         with suppress(OSError):
             errors_console().say("interrupted")
     return code
@@ -145,6 +97,9 @@ def _called() -> int:
 
 def _failed(error: IfcbaseError) -> int:
     """Show an error; gives the exit code, also where there is nowhere to show it."""
+    # Here and not above: most commands end without an error.
+    from ifcbase.cli.output import say_error, wants_json
+
     shown = False
     try:
         if wants_json():

@@ -12,11 +12,11 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.clash import handover
-from ifcbase.clash.detect import ENGINES
+from ifcbase.clash.measured import CONTACT_BAND
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
-from ifcbase.clash.request import ClashRequest, Mode
-from ifcbase.clash.solid import CONTACT_BAND, usable_cores
+from ifcbase.clash.request import ENGINES, ClashRequest, Mode
 from ifcbase.cli import reports, running, wording
+from ifcbase.cli.clash_tables import contacts_table, coverage_table
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
@@ -28,15 +28,13 @@ from ifcbase.cli.output import (
     put_in_place,
     set_line,
 )
-from ifcbase.cli.results import contacts_table, coverage_table
-from ifcbase.cli.submitting import submit_sets
 from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
+from ifcbase.files.naming import stream_name
 from ifcbase.ifc.opening import check_file
-from ifcbase.jobs import kernels
+from ifcbase.jobs import kernels, limits
 from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
-from ifcbase.jobs.submit import stream_name
 from ifcbase.settings import Settings, get_settings
 
 SHOWN = 20
@@ -148,6 +146,9 @@ def clash(
     if submit_:
         if engine or keep_going:
             raise RequestInvalid("--engine and --keep-going do not go with --submit")
+        # Here and not above: a check that runs here needs no database.
+        from ifcbase.cli.submitting import submit_sets
+
         for path in paths.values():
             check_file(path)
         code = submit_sets(
@@ -246,7 +247,7 @@ def _run(
         sandbox = Sandbox(
             work_folder=Path(name) / "work",
             memory_mb=settings.job_memory_mb,
-            cores=usable_cores(),
+            cores=limits.usable_cores(),
             spare=False,
         )
         with sandbox, progress_line() as line:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ifcbase.errors import ConfigError, RequestInvalid
 from ifcbase.jobs.engine import Connection
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.submit import project_named
 from ifcbase.ledger.connect import connect, translated
 from ifcbase.settings import Settings, get_settings
@@ -86,6 +85,9 @@ def project_name(connection: Connection, settings: Settings, given: str | None) 
 
 def migrate(dsn: str) -> list[str]:
     """Bring the database to this version: our tables, then the queue engine's."""
+    # Here and not above: most commands leave the queue alone, and loading its library takes long.
+    from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+
     applied = [f"{each.version}_{each.name}" for each in migrations.migrate(dsn)]
     with connect(dsn) as connection:
         ProcrastinateEngine(dsn).install(connection)

@@ -24,7 +24,6 @@ from ifcbase.conversion.request import ConversionRequest, parse_request
 from ifcbase.errors import NativeCrash, RequestInvalid
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.registry import check_named
-from ifcbase.jobs.submit import Given
 from ifcbase.settings import Settings, get_settings
 
 CHECK = "conversion"
@@ -118,6 +117,9 @@ def convert(
     check_file(source)
     settings = get_settings()
     if submit_:
+        # Here and not above: a conversion that runs here needs no database.
+        from ifcbase.jobs.submit import Given
+
         code = running.submitted(
             settings,
             CHECK,

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from ifcbase.cli import context, demo_convert, demo_untested, waiting
 from ifcbase.cli.changes import in_words
+from ifcbase.cli.clash_tables import coverage_table
 from ifcbase.cli.output import console, table
 from ifcbase.cli.pairs import pairs_table
 from ifcbase.cli.processes import Workers
-from ifcbase.cli.results import coverage_table
 from ifcbase.cli.sets import STATES
 from ifcbase.errors import ComputeError
 from ifcbase.files.local import LocalFiles

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ifcbase.cli import context, waiting
 from ifcbase.cli.changes import changes_table, facets_table
 from ifcbase.cli.output import (
     JsonOption,
@@ -25,11 +24,8 @@ from ifcbase.diff import handover, output
 from ifcbase.diff.report import DiffReport
 from ifcbase.diff.request import DEFAULT_TOLERANCE, DiffRequest, parse_request
 from ifcbase.errors import RequestInvalid
-from ifcbase.files.local import LocalFiles
 from ifcbase.ifc.opening import check_file
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
-from ifcbase.jobs.submit import Given, submit
 from ifcbase.settings import Settings, get_settings
 
 SHOWN = 20
@@ -127,6 +123,12 @@ def _submit(
     target: Path | None,
     as_json: bool,
 ) -> int:
+    # Here and not above: a comparison that runs here needs no database.
+    from ifcbase.cli import context, waiting
+    from ifcbase.files.local import LocalFiles
+    from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+    from ifcbase.jobs.submit import Given, submit
+
     with context.ledger_connection() as (_, connection):
         accepted = submit(
             connection,

@@ -9,7 +9,6 @@ import typer
 from ifcbase.cli import context, waiting
 from ifcbase.cli.output import JsonOption, console, print_json, shortened, table, when
 from ifcbase.jobs import submit
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.settings import get_settings
 
 app = typer.Typer(help="Jobs: list, show, cancel, requeue, wait.", no_args_is_help=True)
@@ -119,6 +118,9 @@ def cancel(job: JobArgument, as_json: JsonOption = False) -> None:
 @app.command("requeue")
 def requeue(job: JobArgument, as_json: JsonOption = False) -> None:
     """Let a failed or cancelled job try again."""
+    # Here and not above: only this one hands a job to the queue.
+    from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+
     engine = ProcrastinateEngine(context.database(get_settings()))
     with context.ledger_connection() as (_, connection):
         job_id = submit.full_id(connection, job)

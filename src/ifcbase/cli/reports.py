@@ -6,18 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ifcbase.clash.report import ClashReport
 from ifcbase.cli.output import check_output, console, errors_console
 from ifcbase.errors import RequestInvalid
 from ifcbase.exchange.bcf.topics import Version
 from ifcbase.exchange.formats import bcf_version, check_suffix, write
-from ifcbase.exchange.from_clash import from_clash
 from ifcbase.exchange.report import Report
-from ifcbase.jobs.submit import stream_name
+from ifcbase.files.naming import stream_name
+
+if TYPE_CHECKING:
+    from ifcbase.clash.report import ClashReport
 
 ReportOption = Annotated[
     list[Path] | None,
@@ -74,6 +75,9 @@ def write_clash(report: ClashReport, asked: Wanted, min_coverage: float) -> list
     """Write a clash report; ids of topics go by the models' names, not by their revisions."""
     if not asked.paths:
         return []
+    # Here and not above: it loads numpy, and not only clash writes reports.
+    from ifcbase.exchange.from_clash import from_clash
+
     names = {file.name: stream_name(Path(file.name).name) for file in report.files}
     if len(set(names.values())) < len(names):
         # Two files that look like one model's revisions are told apart by their whole names.

@@ -9,15 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from ifcbase.clash.request import SelectMode
 from ifcbase.cli import context, other_results
+from ifcbase.cli.clash_tables import contacts_table, coverage_table
 from ifcbase.cli.output import (
     JsonOption,
     check_output,
     console,
     counted,
-    left_out_text,
-    millimetres,
     percent,
     print_json,
     put_in_place,
@@ -183,45 +181,3 @@ def not_reported(header: dict[str, Any]) -> list[str]:
     if header["incomplete"]:
         sentences.append(f"the list of clashes is not whole: {header['incomplete']}")
     return sentences
-
-
-def coverage_table(sides: list[dict[str, Any]]) -> Any:
-    """What each side really tested."""
-    rows = [
-        (
-            s["side"],
-            s["file"],
-            f"{s['model']} v{s['number']}" if s.get("number") else "",
-            selection(s["mode"], s["selector"]),
-            s["selected"],
-            s["tested"],
-            left_out_text(s["left_out"]),
-        )
-        for s in sides
-    ]
-    columns = ["side", "file", "model", "selector", "selected", "tested", "left out"]
-    return table("Tested", columns, rows, right=["selected", "tested"])
-
-
-def selection(mode: str | None, selector: str | None) -> str:
-    """Which elements a side takes, in words; ``mode`` is a, i or e."""
-    if not selector or mode == SelectMode.ALL:
-        return "all elements"
-    return f"all but {selector}" if mode == SelectMode.EXCLUDE else selector
-
-
-def contacts_table(title: str, contacts: list[dict[str, Any]]) -> Any:
-    """Clashes with what their elements are."""
-    rows = [
-        (
-            c["kind"],
-            millimetres(c["distance"]) if c["measured"] else "",
-            f"{c['a_class'] or ''} {c['a_name'] or c['a_global_id']}",
-            f"{c['b_class'] or ''} {c['b_name'] or c['b_global_id']}",
-            c.get("a_storey") or c.get("b_storey") or "",
-            f"{c['x']:.2f} {c['y']:.2f} {c['z']:.2f}",
-        )
-        for c in contacts
-    ]
-    columns = ["kind", "distance", "a", "b", "storey", "at (m)"]
-    return table(title, columns, rows, right=["distance"])

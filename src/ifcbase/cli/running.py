@@ -6,17 +6,16 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ifcbase.cli import context, waiting
 from ifcbase.cli.output import console, print_json, progress_line, put_in_place
 from ifcbase.errors import IfcbaseError, RequestInvalid
-from ifcbase.files.local import LocalFiles
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
-from ifcbase.jobs.submit import Given, submit
 from ifcbase.settings import Settings
+
+if TYPE_CHECKING:
+    from ifcbase.jobs.submit import Given
 
 
 @contextmanager
@@ -63,6 +62,12 @@ def submitted(
     """Hand a job to the queue and, with ``wait``, wait for it; gives the exit code.
 
     ``fetch`` says where outputs of the job go, by their names."""
+    # Here and not above: a check that runs here needs no database.
+    from ifcbase.cli import context, waiting
+    from ifcbase.files.local import LocalFiles
+    from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+    from ifcbase.jobs.submit import submit
+
     with context.ledger_connection() as (_, connection):
         accepted = submit(
             connection,

@@ -8,13 +8,12 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import xlsxwriter
-
 from ifcbase.exchange.report import NOTHING_TESTED, Report
 from ifcbase.exchange.rows import Value, columns, series_word
 from ifcbase.exchange.text import cell, is_formula, moment, percent
 
 if TYPE_CHECKING:
+    import xlsxwriter
     from xlsxwriter.format import Format
     from xlsxwriter.worksheet import Worksheet
 
@@ -39,6 +38,9 @@ def write_xlsx(report: Report, path: Path) -> int:
     Texts are text cells, never formulas or links; those that begin like a formula are also marked
     as quoted, so that editing them does not turn them into one.
     """
+    # Here and not above: it takes long to load, and most reports are of other kinds.
+    import xlsxwriter
+
     listed = min(report.total, MAX_ROWS)
     # A place that cannot be written is found before anything is made that would be left behind.
     path.open("wb").close()

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from ifcbase.errors import SelectorInvalid
 from ifcbase.ifc.text import is_clean
 
 if TYPE_CHECKING:
     import ifcopenshell
+    import numpy as np
+    import numpy.typing as npt
     from lark import Token, Tree
 
     from ifcbase.ifc.inventory import Inventory
@@ -51,6 +50,9 @@ def select(
     Mode "a" is every physical element (IfcElement without openings and other features), "i" what
     the selector matches, "e" every physical element it does not match. Nothing is not an error.
     """
+    # Here and not above: whoever only checks a request needs no arrays.
+    import numpy as np
+
     matched = np.zeros(0, np.int32)
     if mode != "a":
         if not selector:

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel
-
-from ifcbase.clash import record as clash_record
-from ifcbase.clash.request import ClashRequest, parse_request
-from ifcbase.conversion import record as conversion_record
-from ifcbase.conversion.request import ConversionRequest
-from ifcbase.conversion.request import parse_request as parse_conversion
-from ifcbase.diff import record as diff_record
-from ifcbase.diff.request import DiffRequest
-from ifcbase.diff.request import parse_request as parse_diff
 from ifcbase.errors import NotFound, RequestInvalid
-from ifcbase.files.store import FileStore
-from ifcbase.ledger.interface import Attempt, Writer
-from ifcbase.tester import record as tester_record
-from ifcbase.tester.ids.xml import read_xml
-from ifcbase.tester.request import TesterRequest
-from ifcbase.tester.request import parse_request as parse_tester_request
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from ifcbase.clash.request import ClashRequest
+    from ifcbase.conversion.request import ConversionRequest
+    from ifcbase.diff.request import DiffRequest
+    from ifcbase.files.store import FileStore
+    from ifcbase.ledger.interface import Attempt, Writer
+    from ifcbase.tester.request import TesterRequest
 
 
 class Record(Protocol):
@@ -35,6 +30,18 @@ class Record(Protocol):
     def __call__(
         self, writer: Writer, attempt: Attempt, folder: Path, files: FileStore
     ) -> dict[str, Any]: ...
+
+
+def _late(where: str) -> Callable[..., Any]:
+    """What is at "module:function", which is loaded by the first call.
+
+    Who lists jobs or runs one check need not wait for the libraries of all."""
+    module, _, function = where.partition(":")
+
+    def call(*given: Any) -> Any:
+        return getattr(importlib.import_module(module), function)(*given)
+
+    return call
 
 
 def _none(_: Any) -> list[str]:
@@ -51,7 +58,6 @@ class Check:
 
     name: str  # also the name of its schema
     worker: str  # the name existing deployments know it by; also its queue
-    request: type[BaseModel]
     parse: Callable[[Any], BaseModel]
     models: Callable[[Any], list[str]]  # names of the models a request reads
     run: str  # module:function the child calls: (request, inputs, folder, progress)
@@ -96,6 +102,8 @@ def _tester_ids(request: TesterRequest) -> list[str]:
 
 
 def _ids_hash(path: Path) -> str:
+    from ifcbase.tester.ids.xml import read_xml
+
     # Its XML is read as carefully as later in the child, and no further: a file of another kind,
     # an entity or a file without end is refused before anything is kept.
     return hashlib.sha256(read_xml(path)).hexdigest()
@@ -107,43 +115,39 @@ CHECKS: Mapping[str, Check] = {
         Check(
             name="clash",
             worker="ifcclash",
-            request=ClashRequest,
-            parse=parse_request,
+            parse=_late("ifcbase.clash.request:parse_request"),
             models=_clash_models,
             run="ifcbase.clash.run:run",
-            record=clash_record.record,
+            record=_late("ifcbase.clash.record:record"),
             uses_meshes=True,
         ),
         Check(
             name="diff",
             worker="ifcdiff",
-            request=DiffRequest,
-            parse=parse_diff,
+            parse=_late("ifcbase.diff.request:parse_request"),
             models=_diff_models,
             run="ifcbase.diff.run:run",
-            record=diff_record.record,
+            record=_late("ifcbase.diff.record:record"),
             revisions=True,
         ),
         Check(
             name="conversion",
             worker="ifcconvert",
-            request=ConversionRequest,
-            parse=parse_conversion,
+            parse=_late("ifcbase.conversion.request:parse_request"),
             models=_conversion_models,
             run="ifcbase.conversion.run:run",
             run_again="ifcbase.conversion.run:run_again",
-            record=conversion_record.record,
+            record=_late("ifcbase.conversion.record:record"),
         ),
         Check(
             name="tester",
             worker="ifctester",
-            request=TesterRequest,
-            parse=parse_tester_request,
+            parse=_late("ifcbase.tester.request:parse_request"),
             models=_tester_models,
             others=_tester_ids,
             look=_ids_hash,
             run="ifcbase.exchange.run_ids:run",
-            record=tester_record.record,
+            record=_late("ifcbase.tester.record:record"),
         ),
     ]
 }

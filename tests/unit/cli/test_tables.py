@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ifcbase.cli.clash_tables import coverage_table
 from ifcbase.cli.output import console
-from ifcbase.cli.results import coverage_table
 
 
 @pytest.mark.parametrize(
