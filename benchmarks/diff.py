@@ -29,10 +29,10 @@ ALL = "attributes geometry type property container aggregate classification"
 OURS = """
 import sys
 from pathlib import Path
-from ifcbase.diff.run import run_unsigned
+from ifcbase.diff.run import run
 old, new, folder = sys.argv[1:]
 files = {"old.ifc": old, "new.ifc": new}
-run_unsigned({"old_file": "old.ifc", "new_file": "new.ifc"}, files, Path(folder))
+run({"old_file": "old.ifc", "new_file": "new.ifc"}, files, Path(folder), sign=False)
 """
 STOCK = f"""
 import sys

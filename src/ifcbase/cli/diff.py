@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ifcbase.cli import context, waiting
+from ifcbase.cli import running
 from ifcbase.cli.changes import changes_table, facets_table
 from ifcbase.cli.output import (
     JsonOption,
@@ -19,19 +18,16 @@ from ifcbase.cli.output import (
     counted,
     partly_tested,
     print_json,
-    progress_line,
 )
 from ifcbase.diff import handover, output
 from ifcbase.diff.report import DiffReport
 from ifcbase.diff.request import DEFAULT_TOLERANCE, DiffRequest, parse_request
 from ifcbase.errors import RequestInvalid
-from ifcbase.files.local import LocalFiles
 from ifcbase.ifc.opening import check_file
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
-from ifcbase.jobs.sandbox import Sandbox, SandboxJob
-from ifcbase.jobs.submit import Given, submit
+from ifcbase.jobs.submit import Given
 from ifcbase.settings import Settings, get_settings
 
+CHECK = "diff"
 SHOWN = 20
 
 
@@ -70,7 +66,8 @@ def diff(
 
     Exit code: 0 nothing changed, 1 changes, 2 bad input or failure, 3 inconclusive.
     """
-    names = _names(old, new)
+    short = running.short_names({"old": old, "new": new})
+    names = short["old"], short["new"]
     given = {
         "relationships": _words(relationships),
         "filter_elements": selector,
@@ -88,7 +85,16 @@ def diff(
         check_file(path)
     settings = get_settings()
     if submit_:
-        code = _submit(settings, request, paths, model, project, wait, output_, as_json)
+        code = running.submitted(
+            settings,
+            CHECK,
+            request.model_dump(mode="json"),
+            {name: Given(path, model) for name, path in paths.items()},
+            project=project,
+            wait=wait,
+            fetch={output_.name: output_} if output_ else {},
+            as_json=as_json,
+        )
     elif model is not None or project is not None:
         raise RequestInvalid(
             f"{'--model' if model is not None else '--project'} goes with --submit"
@@ -96,16 +102,6 @@ def diff(
     else:
         code = _run(settings, request, paths, output_, as_json)
     raise typer.Exit(code)
-
-
-def _names(old: Path, new: Path) -> tuple[str, str]:
-    """What the ledger calls the files: their names, with their folders where they are called alike."""
-    one, other = old.resolve(), new.resolve()
-    for depth in range(1, len(one.parts)):
-        names = "/".join(one.parts[-depth:]), "/".join(other.parts[-depth:])
-        if one == other or names[0] != names[1]:
-            return names
-    return str(one), str(other)
 
 
 def _words(text: str | None) -> list[str] | None:
@@ -117,47 +113,6 @@ def _words(text: str | None) -> list[str] | None:
     return words
 
 
-def _submit(
-    settings: Settings,
-    request: DiffRequest,
-    paths: dict[str, Path],
-    model: str | None,
-    project: str | None,
-    wait: bool,
-    target: Path | None,
-    as_json: bool,
-) -> int:
-    with context.ledger_connection() as (_, connection):
-        accepted = submit(
-            connection,
-            ProcrastinateEngine(context.database(settings)),
-            LocalFiles(settings.files_folder),
-            settings,
-            "diff",
-            request.model_dump(mode="json"),
-            {name: Given(path, model) for name, path in paths.items()},
-            project=context.project_name(connection, settings, project),
-        )
-        if not as_json:
-            for file, (name, number) in accepted.versions.items():
-                console().say(f"{file}: {name}, version {number}")
-            console().say(f"job {accepted.job_id}")
-        if not wait:
-            if as_json:
-                print_json({"job_id": accepted.job_id})
-            return 0
-        job = waiting.wait_for(connection, accepted.job_id)
-        if as_json:
-            print_json(job)
-        code = waiting.report(job, quiet=as_json)
-        if target and job["state"] == "finished":
-            files = LocalFiles(settings.files_folder)
-            shutil.copyfile(files.fetch(job["project"], job["outcome"]["output_sha256"]), target)
-            if not as_json:
-                console().say(f"report written to {target}")
-    return code
-
-
 def _run(
     settings: Settings,
     request: DiffRequest,
@@ -165,22 +120,7 @@ def _run(
     target: Path | None,
     as_json: bool,
 ) -> int:
-    with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
-        folder = Path(name) / "output"
-        folder.mkdir()
-        sandbox = Sandbox(
-            work_folder=Path(name) / "work", memory_mb=settings.job_memory_mb, spare=False
-        )
-        with sandbox, progress_line() as line:
-            job = SandboxJob(
-                run="ifcbase.diff.run:run_unsigned",
-                request=request.model_dump(mode="json"),
-                inputs={name: path.absolute() for name, path in paths.items()},
-                folder=folder,
-                timeout_s=settings.job_timeout_s,
-                memory_mb=settings.job_memory_mb,
-            )
-            sandbox.run(job, on_progress=line)
+    with running.computed(settings, CHECK, request.model_dump(mode="json"), paths) as folder:
         report = handover.read(folder)
         if target:
             shutil.copyfile(folder / "output.json", target)

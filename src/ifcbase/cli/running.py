@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ifcbase.cli import context, waiting
 from ifcbase.cli.output import console, print_json, progress_line
 from ifcbase.errors import RequestInvalid
 from ifcbase.files.local import LocalFiles
+from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
@@ -27,16 +29,25 @@ def computed(
     request: Mapping[str, Any],
     inputs: Mapping[str, Path],
     run: str | None = None,
+    *,
+    meshes: KeptMeshes | None = None,
+    cores: int = 1,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Path]:
     """The folder with what a check leaves, computed in a child process; gone afterwards.
 
-    ``run`` is what the child calls, if not what a worker's would."""
+    ``run`` is what the child calls, if not what a worker's would, with ``options`` as keywords. A
+    check that uses meshes gets those kept by the settings, unless ``meshes`` says which."""
     declared = check_named(check)
+    if meshes is None and declared.uses_meshes:
+        meshes = KeptMeshes.of(settings, sign=False)
     timeout_s, memory_mb = declared.budget(settings.job_timeout_s, settings.job_memory_mb)
     with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
         folder = Path(name) / "output"
         folder.mkdir()
-        sandbox = Sandbox(work_folder=Path(name) / "work", memory_mb=memory_mb, spare=False)
+        sandbox = Sandbox(
+            work_folder=Path(name) / "work", memory_mb=memory_mb, cores=cores, spare=False
+        )
         with sandbox, progress_line() as line:
             job = SandboxJob(
                 run=run or declared.run,
@@ -45,8 +56,14 @@ def computed(
                 folder=folder,
                 timeout_s=timeout_s,
                 memory_mb=memory_mb,
+                options={**(meshes.options() if meshes else {}), **options},
             )
-            sandbox.run(job, on_progress=line)
+            try:
+                sandbox.run(job, on_progress=line)
+            finally:
+                # Also after a failure: what was meshed is good, and the next try needs it.
+                if meshes:
+                    meshes.admit(folder)
         yield folder
 
 

@@ -31,7 +31,7 @@ from ifcbase.ifc.meshing.pool import FileToMesh, mesh_files
 from ifcbase.ifc.meshset import MeshSet
 from ifcbase.ifc.opening import FileFacts, check_file, open_model
 from ifcbase.ifc.selectors import select, unknown_classes
-from ifcbase.ifc.traits import read_signatures
+from ifcbase.ifc.signing import kept_signatures
 from ifcbase.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ def convert(
         reasons={},
         warnings=_warnings(request, inventory, selected),
         engine={"ifcopenshell": version("ifcopenshell")},
-        signatures=read_signatures(model, inventory, path) if signed else None,
+        signatures=kept_signatures(model, inventory, facts, meshes.cache, meshes.stage)
+        if signed
+        else None,
     )
     if request.format.has_shapes:
         _write_shapes(request, facts, model, report, folder, meshes, progress)

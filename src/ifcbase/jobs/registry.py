@@ -72,7 +72,8 @@ class Check:
         """Seconds and mebibytes of one attempt, of what the settings allow."""
         return min(timeout_s, self.most_time_s), min(memory_mb, self.most_memory_mb)
 
-    uses_meshes: bool = False  # run takes the keywords of KeptMeshes
+    #: Its run takes the keywords of KeptMeshes, and what it stages is admitted afterwards.
+    uses_meshes: bool = False
 
 
 def _clash_models(request: ClashRequest) -> list[str]:
@@ -123,6 +124,7 @@ CHECKS: Mapping[str, Check] = {
             run="ifcbase.diff.run:run",
             record=diff_record.record,
             revisions=True,
+            uses_meshes=True,
         ),
         Check(
             name="conversion",
@@ -133,6 +135,7 @@ CHECKS: Mapping[str, Check] = {
             run="ifcbase.conversion.run:run",
             run_again="ifcbase.conversion.run:run_again",
             record=conversion_record.record,
+            uses_meshes=True,
         ),
         Check(
             name="tester",
