@@ -42,15 +42,16 @@ def compare(
     signed: bool = False,
     mesh_cache: MeshCache | None = None,
     stage: Path | None = None,
+    isolated: bool = False,
     progress: Progress = silent,
 ) -> DiffReport:
     """The difference of the request's two files; ``files`` says where each of them lies.
 
     With ``signed`` the report holds both files' signatures, as the ledger keeps them. New cache
-    entries lie in ``stage``. Raises FileMissing, NotIfc, SelectorInvalid and their like.
+    entries lie in ``stage``; ``isolated`` as ``judge_shapes`` has it. Raises FileMissing, NotIfc, SelectorInvalid and their like.
     """
     old, new = _open_both(request, files, progress)
-    work = _Work(request, old, new, signed, mesh_cache, stage, progress)
+    work = _Work(request, old, new, signed, mesh_cache, stage, isolated, progress)
     work.pair()
     work.compare_values()
     work.compare_shapes()
@@ -88,13 +89,14 @@ class _Work:
         signed: bool,
         cache: MeshCache | None,
         stage: Path | None,
+        isolated: bool,
         progress: Progress,
     ) -> None:
         self.request = request
         self.old, self.new = old, new
         self.progress = progress
         self.signed = signed
-        self.cache, self.stage = cache, stage
+        self.cache, self.stage, self.isolated = cache, stage, isolated
         self.facets = facets_of(request.relationships)
         self.changes: list[Change] = []
         self.unjudged: list[Unjudged] = []
@@ -256,7 +258,8 @@ class _Work:
 
         found = judge_shapes(
             self.old, self.new, self.suspects, self.request.tolerance,
-            cache=self.cache, stage=self.stage, progress=meshing,
+            cache=self.cache, stage=self.stage, isolated=self.isolated,
+            progress=meshing,
         )  # fmt: skip
         for (i, j), judged in zip(self.suspects, found, strict=True):
             self._settle(i, j, judged)

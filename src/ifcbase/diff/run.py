@@ -24,13 +24,14 @@ def run(
     *,
     mesh_cache: str | None = None,
     sign: bool = True,
+    isolated: bool = False,
     engine: str = "",  # noqa: ARG001  of clash detection; the caller gives all checks the same
 ) -> None:
     """Compare and leave in ``folder`` output.json (ifcdiff's shape) and the hand-over files.
 
     ``inputs`` maps each file name of the request to a path. ``mesh_cache`` is a folder of kept
     meshes, which is only read; new ones are left in STAGE. ``sign``: with the signatures that the
-    ledger keeps of elements. Raises what parsing and comparing do.
+    ledger keeps of elements; ``isolated``: meshers run in processes apart. Raises what parsing and comparing do.
     """
     parsed = parse_request(dict(request))
     stage = folder / STAGE
@@ -41,7 +42,19 @@ def run(
         signed=sign,
         mesh_cache=MeshCache(Path(mesh_cache), 0) if mesh_cache else None,
         stage=stage,
+        isolated=isolated,
         progress=progress,
     )
     write(report, folder / OUTPUT)
     handover.write(report, folder)
+
+
+def run_again(
+    request: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    folder: Path,
+    progress: Progress = silent,
+    **options: Any,
+) -> None:
+    """The same after a try that crashed: now a mesher may crash, and the next takes its place."""
+    run(request, inputs, folder, progress, isolated=True, **options)

@@ -122,6 +122,7 @@ CHECKS: Mapping[str, Check] = {
             parse=parse_diff,
             models=_diff_models,
             run="ifcbase.diff.run:run",
+            run_again="ifcbase.diff.run:run_again",
             record=diff_record.record,
             revisions=True,
             uses_meshes=True,
