@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ifcbase.cli import running
+from ifcbase.cli import reports, running
 from ifcbase.cli.changes import changes_table, facets_table
 from ifcbase.cli.output import (
     JsonOption,
@@ -23,6 +24,9 @@ from ifcbase.diff import handover, output
 from ifcbase.diff.report import DiffReport
 from ifcbase.diff.request import DEFAULT_TOLERANCE, DiffRequest, parse_request
 from ifcbase.errors import RequestInvalid
+from ifcbase.exchange.from_diff import from_diff
+from ifcbase.exchange.report import Report
+from ifcbase.files.naming import stream_name
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.submit import Given
 from ifcbase.settings import Settings, get_settings
@@ -52,6 +56,8 @@ def diff(
     output_: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the report (ifcdiff's JSON) here.")
     ] = None,
+    report: reports.ReportOption = None,
+    bcf: reports.BcfOption = "2.1",
     submit_: Annotated[
         bool, typer.Option("--submit", help="Run it by a worker and keep the result.")
     ] = False,
@@ -81,6 +87,11 @@ def diff(
     )
     paths = dict(zip(names, (old, new), strict=True))
     check_output(output_, [old, new])
+    wanted = reports.wanted(report, bcf, [old, new, output_])
+    if submit_:
+        reports.refuse_with_submit(
+            wanted, hint="Run it without --submit for that; -o writes JSON of a submitted diff."
+        )
     for path in paths.values():
         check_file(path)
     settings = get_settings()
@@ -100,7 +111,7 @@ def diff(
             f"{'--model' if model is not None else '--project'} goes with --submit"
         )
     else:
-        code = _run(settings, request, paths, output_, as_json)
+        code = _run(settings, request, paths, output_, wanted, as_json)
     raise typer.Exit(code)
 
 
@@ -118,17 +129,25 @@ def _run(
     request: DiffRequest,
     paths: dict[str, Path],
     target: Path | None,
+    wanted: reports.Wanted,
     as_json: bool,
 ) -> int:
     with running.computed(settings, CHECK, request.model_dump(mode="json"), paths) as folder:
         report = handover.read(folder)
         if target:
             shutil.copyfile(folder / "output.json", target)
+    written = reports.write_all(_neutral(report), wanted) if wanted.paths else []
     if as_json:
         print_json(output.document(report))
     else:
         _show(report, target)
+        reports.say(written)
     return report.verdict.exit_code
+
+
+def _neutral(report: DiffReport) -> Report:
+    names = {file.name: stream_name(Path(file.name).name) for file in (report.old, report.new)}
+    return from_diff(report, datetime.now(UTC), models=names)
 
 
 def _show(report: DiffReport, target: Path | None) -> None:
