@@ -15,8 +15,8 @@ _RECORD = re.compile(rb"#(\d+)\s*=\s*((?>[^;']+|'[^']*')*);")
 #: somebody else may write otherwise: with an exponent, zeros at the end, or every digit there is.
 _TOKEN = re.compile(rb"'[^']*'|#(\d+)|(\d+\.\d*E[-+]?\d+|\d+\.\d*0(?!\d)|(?=[\d.]{14})\d+\.\d*)")
 _REFERENCE = re.compile(rb"'[^']*'|#(\d+)")
-#: Significant digits that count: what comes after them is lost in a reader's arithmetic, and is
-#: less than a thousandth of the least tolerance 1000 km from the origin.
+#: Significant digits that count. 1000 km from the origin the last of them is a micrometre, which is
+#: the least tolerance there is.
 _DIGITS = 13
 #: No name of a class is longer.
 _LONGEST = 100
