@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 PROCESSES ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: help demo up test test-quick lint format bench bench-ledger lock clean
+.PHONY: help demo up test test-quick lint format bench bench-clash bench-conversion bench-validate bench-diff \
+  bench-ledger lock clean
 help:  ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/.kernels  ## the main job end to end: database, workers, sample building, results
 	@$(BIN)/ifcbase demo
@@ -31,10 +32,26 @@ format: $(VENV)/.dev  ## let the formatter decide
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev $(VENV)/.kernels  ## measure clash detection against ifcclash and ifcfast; writes benchmarks/RESULTS.md
+# Real models, and a folder with ifcdiff (pip install --target FOLDER ifcdiff), which is not locked.
+MODELS ?= ../shared/models
+STOCK ?=
+ROUNDS ?= 1
+RESULTS ?= 20
+bench: bench-clash bench-conversion bench-validate bench-diff bench-ledger  ## measure everything; each writes its section of benchmarks/RESULTS.md
+
+bench-clash: $(VENV)/.dev $(VENV)/.kernels  ## measure clash detection against ifcclash and ifcfast
 	@$(BIN)/python -m benchmarks $(BENCH)
 
-bench-ledger: $(VENV)/.dev  ## measure the ledger on 200 results (make bench-ledger RESULTS=20: less), in a scratch database
+bench-conversion: $(VENV)/.dev  ## measure conversion to GLB against the serializer of IfcOpenShell
+	@PYTHONPATH=src $(BIN)/python -m benchmarks.conversion $(MODELS) $(ROUNDS)
+
+bench-validate: $(VENV)/.dev  ## measure IDS validation against IfcTester
+	@PYTHONPATH=src $(BIN)/python -m benchmarks.validate $(MODELS)/duplex/Duplex_Architecture.ifc --runs $(ROUNDS)
+
+bench-diff: $(VENV)/.dev  ## measure diff against ifcdiff (make bench-diff STOCK=FOLDER: where that is)
+	@PYTHONPATH=src $(BIN)/python -m benchmarks.diff $(MODELS) --runs $(ROUNDS) $(if $(STOCK),--stock $(STOCK))
+
+bench-ledger: $(VENV)/.dev  ## measure the ledger on 20 results (make bench-ledger RESULTS=200: more), in a scratch database
 	@export IFCBASE_HOME="$$(mktemp -d)" IFCBASE_EMBEDDED=1; \
 	  $(BIN)/ifcbase db migrate >/dev/null && \
 	  $(BIN)/python -m benchmarks.ledger "$$($(BIN)/ifcbase db url)" $(RESULTS); code=$$?; \

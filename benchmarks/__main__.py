@@ -1,4 +1,4 @@
-"""Measures the engine against others and writes RESULTS.md: `python -m benchmarks`."""
+"""Measures the engine against others and writes a section of RESULTS.md: `python -m benchmarks`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import psutil
 
 from benchmarks.federations import Federation, generated, revised, shared, tiled
 from benchmarks.measure import Cost, median, run
+from benchmarks.measuring import write_section
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -180,8 +181,6 @@ def heading(times: int) -> list[str]:
     load = ", ".join(f"{x:.1f}" for x in os.getloadavg())
     memory = psutil.virtual_memory().total / (1 << 30)
     return [
-        "# Measurements",
-        "",
         (
             f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {os.cpu_count()} cores, {memory:.0f} GiB, "
             f"{platform.system()}, Python {platform.python_version()}; {versions}."
@@ -237,7 +236,7 @@ def main() -> int:
             lanes = race.lanes(reference=not options.no_reference)
             race.run(lanes, options.times)
             lines += table(race, lanes)
-            options.output.write_text("\n".join(lines), encoding="utf-8")
+            write_section(options.output, "clash", lines)
     print(f"written to {options.output}")
     return 0
 

@@ -17,9 +17,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.measuring import RESULTS, machine, write_section
+
 TARGET = 5.0
+HEAD = f"{'core seconds':>44}  {'stock':>7} {'cold':>7} {'warm':>7}   faster: cold, warm"
 Job = tuple[Path, Path, Path]  # model, scratch folder, cache folder
 
 
@@ -95,7 +99,8 @@ def main(folder: Path, rounds: int) -> int:
         return 2
     ways: tuple[Callable[[Job], float], ...] = (stock, cold, warm)
     totals = [0.0, 0.0, 0.0]
-    print(f"{'core seconds':>44}  {'stock':>7} {'cold':>7} {'warm':>7}   faster: cold, warm")
+    table: list[str] = []
+    print(HEAD)
     with tempfile.TemporaryDirectory(prefix="ifcbase-bench-") as name:
         for model in models:
             cache = Path(name) / "cache"
@@ -104,8 +109,13 @@ def main(folder: Path, rounds: int) -> int:
             times = [[measured(way, job) for way in ways] for _ in range(rounds)]
             medians = [statistics.median(column) for column in zip(*times, strict=True)]
             totals = [total + value for total, value in zip(totals, medians, strict=True)]
-            print(_line(f"{model.parent.name}/{model.name}"[-44:], medians), flush=True)
-    print(_line("all", totals))
+            table.append(_line(f"{model.parent.name}/{model.name}"[-44:], medians))
+            print(table[-1], flush=True)
+    table.append(_line("all", totals))
+    print(table[-1])
+    said = machine({name: version(name) for name in ("ifcopenshell", "numpy")})
+    lines = [*said, "", f"Models to GLB, core seconds, medians of {rounds} interleaved rounds.", ""]
+    write_section(RESULTS, "conversion", [*lines, "```", HEAD, *table, "```"])
     return int(totals[0] < TARGET * totals[1])
 
 

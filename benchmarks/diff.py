@@ -23,16 +23,17 @@ from typing import Any
 import ifcopenshell
 import ifcopenshell.util.unit
 
+from benchmarks.measuring import RESULTS, machine, write_section
 from ifcbase.samples import generate
 
 ALL = "attributes geometry type property container aggregate classification"
 OURS = """
 import sys
 from pathlib import Path
-from ifcbase.diff.run import run_unsigned
+from ifcbase.diff.run import run
 old, new, folder = sys.argv[1:]
 files = {"old.ifc": old, "new.ifc": new}
-run_unsigned({"old_file": "old.ifc", "new_file": "new.ifc"}, files, Path(folder))
+run({"old_file": "old.ifc", "new_file": "new.ifc"}, files, Path(folder), sign=False)
 """
 STOCK = f"""
 import sys
@@ -142,7 +143,7 @@ def line(job: Job, stock: list[Run], ours: list[Run]) -> str:
     )
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", type=Path)
     parser.add_argument("--stock", type=Path)
@@ -154,17 +155,30 @@ def main() -> None:
         if asked.stock
         else dict(os.environ)
     )
-    load = ", ".join(f"{v:.1f}" for v in os.getloadavg())
-    sys.stdout.write(f"{os.cpu_count()} cores, load {load}; median of {asked.runs}\n\n{HEAD}")
+    probe = subprocess.run(
+        [sys.executable, "-c", "import ifcdiff"], env=stock, capture_output=True, check=False
+    )
+    if probe.returncode:
+        sys.stderr.write(
+            "ifcdiff is not installed: `pip install --target FOLDER ifcdiff`, then --stock FOLDER\n"
+        )
+        return 2
+    table = HEAD
+    sys.stdout.write(HEAD)
     with tempfile.TemporaryDirectory() as folder:
         for job in jobs(asked.models, Path(folder)):
             runs: tuple[list[Run], list[Run]] = ([], [])
             for _ in range(asked.runs):
                 runs[0].append(run(STOCK, job, stock))
                 runs[1].append(run(OURS, job, ours))
+            table += line(job, *runs)
             sys.stdout.write(line(job, *runs))
             sys.stdout.flush()
+    said = machine({"ifcopenshell": ifcopenshell.version})
+    lines = [*said, "", f"Whole processes, medians of {asked.runs} interleaved runs.", ""]
+    write_section(RESULTS, "diff", [*lines, *table.splitlines()])
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

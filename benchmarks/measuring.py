@@ -33,15 +33,26 @@ class Clock:
         self.seconds = time.perf_counter() - self._began
 
 
+#: The page all measurements are written to, each into its own section.
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
 def surroundings(connection: Connection) -> list[str]:
     """Machine, versions, date and load in a line each: what numbers are to be read with."""
     row = connection.execute("select current_setting('server_version')").fetchone()
     assert row is not None
+    return machine({"Postgres": row[0], "psycopg": psycopg.__version__})
+
+
+def machine(versions: dict[str, str]) -> list[str]:
+    """The same of what was measured without a database."""
     load = "/".join(f"{each:.1f}" for each in os.getloadavg())
+    known = {"Python": platform.python_version(), **versions}
+    named = ", ".join(f"{name} {each}" for name, each in known.items())
     return [
         f"Date: {datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         f"Machine: {_processor()}, {os.cpu_count()} threads, {_memory():.0f} GB",
-        f"Versions: Postgres {row[0]}, Python {platform.python_version()}, psycopg {psycopg.__version__}",
+        f"Versions: {named}",
         f"Load at the end (1/5/15 min): {load}",
     ]
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+
+from benchmarks.measuring import RESULTS, machine, write_section
 
 OURS = """
 import sys
@@ -112,16 +113,26 @@ def main() -> None:
                 cpu, wall, counts[name] = timed(program, asked.model, rules)
                 found[name].append((cpu, wall))
     best = {name: min(cpu for cpu, _ in runs) for name, runs in found.items()}
-    print(f"### validate {asked.model.name} ({asked.model.stat().st_size / 1e6:.0f} MB)\n")
-    print(
-        f"Python {platform.python_version()}, ifctester {version('ifctester')}, load {os.getloadavg()[0]:.1f}\n"
-    )
-    print("| | CPU s (best) | wall s (best) |\n|---|---|---|")
+    lines = [
+        *machine({"ifctester": version("ifctester")}),
+        "",
+        f"{asked.model.name} ({asked.model.stat().st_size / 1e6:.1f} MB), {asked.runs} turns each.",
+        "",
+        "| | CPU s (best) | wall s (best) |",
+        "|---|---|---|",
+    ]
     for name, runs in found.items():
-        print(f"| {name} | {best[name]:.2f} | {min(wall for _, wall in runs):.2f} |")
-    print(f"\nratio stock / ifcbase: {best['stock'] / best['ifcbase']:.2f}")
+        lines.append(f"| {name} | {best[name]:.2f} | {min(wall for _, wall in runs):.2f} |")
     same = counts["ifcbase"] == counts["stock"]
-    print(f"same counts of passed and failed elements: {'yes' if same else 'no'}")
+    lines += [
+        "",
+        (
+            f"Ratio stock / ifcbase: {best['stock'] / best['ifcbase']:.2f}; same counts of passed and "
+            f"failed elements: {'yes' if same else 'no'}."
+        ),
+    ]
+    print("\n".join(lines))
+    write_section(RESULTS, "validate", lines)
     if not same:
         print(counts)
 

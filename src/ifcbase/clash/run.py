@@ -10,12 +10,10 @@ from ifcbase.clash import handover, kept
 from ifcbase.clash.detect import detect, make_engine
 from ifcbase.clash.output import write_output
 from ifcbase.clash.request import parse_request
-from ifcbase.ifc.mesh_cache import MeshCache
+from ifcbase.ifc.mesh_cache import STAGE, MeshCache
 from ifcbase.progress import Progress, silent
 
 OUTPUT = "output.json"
-#: Folder in the job's own where new cache entries wait for the parent to admit them.
-STAGE = "meshes"
 
 
 def kept_in(folder: Path, limit: int) -> MeshCache:

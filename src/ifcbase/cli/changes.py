@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
-from ifcbase.cli.output import Output, counted, millimetres, shortened, table
+from ifcbase.cli.output import Output, counted, shortened, table
+from ifcbase.diff.words import in_words
 
 Row = Mapping[str, Any]
 
@@ -55,35 +55,8 @@ def changes_table(rows: Sequence[Row]) -> Table:
             shortened(row["name"] or "", 40),
             row["storey"],
             row["global_id"],
-            shortened(in_words(row), 90),
+            shortened(in_words(str(row["facet"]), row["before"], row["after"]), 90),
         )
         for row in rows
     ]
     return table("Changes", ["facet", "class", "name", "storey", "GlobalId", "change"], lines)
-
-
-def in_words(row: Row) -> str:
-    """What happened, in a few words."""
-    before, after = row["before"], row["after"]
-    facet = str(row["facet"])
-    if facet in ("added", "deleted"):
-        return ""
-    if facet == "placement" and "moved_by" in after:
-        by = after["moved_by"]
-        distance = sum(v * v for v in by) ** 0.5
-        turned = f", turned by {after['turned']:g}°" if "turned" in after else ""
-        return f"moved by {millimetres(distance)} ({', '.join(f'{v:g}' for v in by)}){turned}"
-    if facet == "geometry" and "volume" in before and "volume" in after:
-        return f"volume {before['volume']:g} to {after['volume']:g} m³"
-    names = list(dict.fromkeys([*before, *after]))
-    return "; ".join(f"{n}: {_told(before.get(n))} to {_told(after.get(n))}" for n in names)
-
-
-def _told(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict) and "global_id" in value:
-        return str(value.get("name") or value.get("class"))
-    if isinstance(value, float):
-        return f"{value:g}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,8 +32,6 @@ from ifcbase.files.naming import stream_name
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs import kernels, limits
 from ifcbase.jobs.meshes import KeptMeshes
-from ifcbase.jobs.registry import check_named
-from ifcbase.jobs.sandbox import Sandbox, SandboxJob
 from ifcbase.settings import Settings, get_settings
 
 SHOWN = 20
@@ -240,30 +237,16 @@ def _run(
     meshes: KeptMeshes,
     keep_going: bool,
 ) -> int:
-    with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
-        folder = Path(name) / "output"
-        folder.mkdir()
-        _prepare(meshes.engine)
-        sandbox = Sandbox(
-            work_folder=Path(name) / "work",
-            memory_mb=settings.job_memory_mb,
-            cores=limits.usable_cores(),
-            spare=False,
-        )
-        with sandbox, progress_line() as line:
-            job = SandboxJob(
-                run=check_named("clash").run,
-                request=request.model_dump(mode="json"),
-                inputs={name: path.absolute() for name, path in paths.items()},
-                folder=folder,
-                timeout_s=settings.job_timeout_s,
-                memory_mb=settings.job_memory_mb,
-                options=meshes.options() | {"keep_going": keep_going},
-            )
-            try:
-                sandbox.run(job, on_progress=line)
-            finally:
-                meshes.admit(folder)
+    _prepare(meshes.engine)
+    with running.computed(
+        settings,
+        "clash",
+        request.model_dump(mode="json"),
+        paths,
+        meshes=meshes,
+        cores=limits.usable_cores(),
+        options={"keep_going": keep_going},
+    ) as folder:
         report = handover.read(folder)
         if output:
             put_in_place(folder / "output.json", output)

@@ -12,7 +12,6 @@ from ifcbase.cli.output import (
     JsonOption,
     check_output,
     console,
-    errors_console,
     left_out_text,
     percent,
     print_json,
@@ -21,9 +20,8 @@ from ifcbase.cli.output import (
 from ifcbase.conversion import handover
 from ifcbase.conversion.report import ConversionReport
 from ifcbase.conversion.request import ConversionRequest, parse_request
-from ifcbase.errors import NativeCrash, RequestInvalid
+from ifcbase.errors import RequestInvalid
 from ifcbase.ifc.opening import check_file
-from ifcbase.jobs.registry import check_named
 from ifcbase.settings import Settings, get_settings
 
 CHECK = "conversion"
@@ -156,33 +154,17 @@ def _run(
     targets: dict[str, Path],
     as_json: bool,
 ) -> int:
-    try:
-        report = _computed(settings, request, source, targets)
-    except NativeCrash as error:
-        errors_console().say(f"note: {error.message}; trying again with meshers in processes apart")
-        report = _computed(settings, request, source, targets, check_named(CHECK).run_again)
+    document = request.model_dump(mode="json")
+    with running.computed(settings, CHECK, document, {request.input_filename: source}) as folder:
+        report = handover.read(folder)
+        for output in report.outputs:
+            put_in_place(folder / output.file, targets[output.name])
     verdict = report.verdict(request.min_coverage)
     if as_json:
         print_json(_document(report, request))
     else:
         _show(report, request, targets)
     return verdict.exit_code
-
-
-def _computed(
-    settings: Settings,
-    request: ConversionRequest,
-    source: Path,
-    targets: dict[str, Path],
-    run: str | None = None,
-) -> ConversionReport:
-    document = request.model_dump(mode="json")
-    inputs = {request.input_filename: source}
-    with running.computed(settings, CHECK, document, inputs, run) as folder:
-        report = handover.read(folder)
-        for output in report.outputs:
-            put_in_place(folder / output.file, targets[output.name])
-    return report
 
 
 def _document(report: ConversionReport, request: ConversionRequest) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ifcbase.cli import context, demo_convert, demo_untested, waiting
-from ifcbase.cli.changes import in_words
 from ifcbase.cli.clash_tables import coverage_table
 from ifcbase.cli.output import console, table
 from ifcbase.cli.pairs import pairs_table
 from ifcbase.cli.processes import Workers
 from ifcbase.cli.sets import STATES
+from ifcbase.diff.words import in_words
 from ifcbase.errors import ComputeError
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.engine import Connection
@@ -234,7 +234,7 @@ def _compare_revisions(settings: Settings, connection: Connection, dsn: str, fol
         found = diffs.show_changes(connection, int(job["outcome"]["db_id"]), None)["changes"]
         for row in found:
             edit = edits.pop(row["global_id"], None)
-            rows.append((model, row["facet"], row["class"], row["name"], in_words(row),
+            rows.append((model, row["facet"], row["class"], row["name"], in_words(row["facet"], row["before"], row["after"]),
                          edit.kind if edit else "nobody made this edit"))  # fmt: skip
         missed += [f"{change.kind} {change.name}" for change in edits.values()]
     columns = ["model", "facet", "class", "name", "change", "edit made in revision B"]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ifcbase.cli import reports, running
 from ifcbase.cli.changes import changes_table, facets_table
 from ifcbase.cli.output import (
     JsonOption,
@@ -17,17 +18,19 @@ from ifcbase.cli.output import (
     counted,
     partly_tested,
     print_json,
-    progress_line,
     put_in_place,
 )
 from ifcbase.diff import handover, output
 from ifcbase.diff.report import DiffReport
 from ifcbase.diff.request import DEFAULT_TOLERANCE, DiffRequest, parse_request
 from ifcbase.errors import RequestInvalid
+from ifcbase.exchange.from_diff import from_diff
+from ifcbase.exchange.report import Report
+from ifcbase.files.naming import stream_name
 from ifcbase.ifc.opening import check_file
-from ifcbase.jobs.sandbox import Sandbox, SandboxJob
 from ifcbase.settings import Settings, get_settings
 
+CHECK = "diff"
 SHOWN = 20
 
 
@@ -52,6 +55,8 @@ def diff(
     output_: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write the report (ifcdiff's JSON) here.")
     ] = None,
+    report: reports.ReportOption = None,
+    bcf: reports.BcfOption = "2.1",
     submit_: Annotated[
         bool, typer.Option("--submit", help="Run it by a worker and keep the result.")
     ] = False,
@@ -66,7 +71,8 @@ def diff(
 
     Exit code: 0 nothing changed, 1 changes, 2 bad input or failure, 3 inconclusive.
     """
-    names = _names(old, new)
+    short = running.short_names({"old": old, "new": new})
+    names = short["old"], short["new"]
     given = {
         "relationships": _words(relationships),
         "filter_elements": selector,
@@ -80,28 +86,35 @@ def diff(
     )
     paths = dict(zip(names, (old, new), strict=True))
     check_output(output_, [old, new])
+    wanted = reports.wanted(report, bcf, [old, new, output_])
+    if submit_:
+        reports.refuse_with_submit(
+            wanted, hint="Run it without --submit for that; -o writes JSON of a submitted diff."
+        )
     for path in paths.values():
         check_file(path)
     settings = get_settings()
     if submit_:
-        code = _submit(settings, request, paths, model, project, wait, output_, as_json)
+        # Here and not above: a comparison that runs here needs no database.
+        from ifcbase.jobs.submit import Given
+
+        code = running.submitted(
+            settings,
+            CHECK,
+            request.model_dump(mode="json"),
+            {name: Given(path, model) for name, path in paths.items()},
+            project=project,
+            wait=wait,
+            fetch={output_.name: output_} if output_ else {},
+            as_json=as_json,
+        )
     elif model is not None or project is not None:
         raise RequestInvalid(
             f"{'--model' if model is not None else '--project'} goes with --submit"
         )
     else:
-        code = _run(settings, request, paths, output_, as_json)
+        code = _run(settings, request, paths, output_, wanted, as_json)
     raise typer.Exit(code)
-
-
-def _names(old: Path, new: Path) -> tuple[str, str]:
-    """What the ledger calls the files: their names, with their folders where they are called alike."""
-    one, other = old.resolve(), new.resolve()
-    for depth in range(1, len(one.parts)):
-        names = "/".join(one.parts[-depth:]), "/".join(other.parts[-depth:])
-        if one == other or names[0] != names[1]:
-            return names
-    return str(one), str(other)
 
 
 def _words(text: str | None) -> list[str] | None:
@@ -113,84 +126,30 @@ def _words(text: str | None) -> list[str] | None:
     return words
 
 
-def _submit(
-    settings: Settings,
-    request: DiffRequest,
-    paths: dict[str, Path],
-    model: str | None,
-    project: str | None,
-    wait: bool,
-    target: Path | None,
-    as_json: bool,
-) -> int:
-    # Here and not above: a comparison that runs here needs no database.
-    from ifcbase.cli import context, waiting
-    from ifcbase.files.local import LocalFiles
-    from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
-    from ifcbase.jobs.submit import Given, submit
-
-    with context.ledger_connection() as (_, connection):
-        accepted = submit(
-            connection,
-            ProcrastinateEngine(context.database(settings)),
-            LocalFiles(settings.files_folder),
-            settings,
-            "diff",
-            request.model_dump(mode="json"),
-            {name: Given(path, model) for name, path in paths.items()},
-            project=context.project_name(connection, settings, project),
-        )
-        if not as_json:
-            for file, (name, number) in accepted.versions.items():
-                console().say(f"{file}: {name}, version {number}")
-            console().say(f"job {accepted.job_id}")
-        if not wait:
-            if as_json:
-                print_json({"job_id": accepted.job_id})
-            return 0
-        job = waiting.wait_for(connection, accepted.job_id)
-        code = waiting.report(job, quiet=as_json)
-        if target and job["state"] == "finished":
-            files = LocalFiles(settings.files_folder)
-            put_in_place(files.fetch(job["project"], job["outcome"]["output_sha256"]), target)
-            if not as_json:
-                console().say(f"report written to {target}")
-    if as_json:
-        print_json(job)
-    return code
-
-
 def _run(
     settings: Settings,
     request: DiffRequest,
     paths: dict[str, Path],
     target: Path | None,
+    wanted: reports.Wanted,
     as_json: bool,
 ) -> int:
-    with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
-        folder = Path(name) / "output"
-        folder.mkdir()
-        sandbox = Sandbox(
-            work_folder=Path(name) / "work", memory_mb=settings.job_memory_mb, spare=False
-        )
-        with sandbox, progress_line() as line:
-            job = SandboxJob(
-                run="ifcbase.diff.run:run_unsigned",
-                request=request.model_dump(mode="json"),
-                inputs={name: path.absolute() for name, path in paths.items()},
-                folder=folder,
-                timeout_s=settings.job_timeout_s,
-                memory_mb=settings.job_memory_mb,
-            )
-            sandbox.run(job, on_progress=line)
+    with running.computed(settings, CHECK, request.model_dump(mode="json"), paths) as folder:
         report = handover.read(folder)
         if target:
             put_in_place(folder / "output.json", target)
+    written = reports.write_all(_neutral(report), wanted) if wanted.paths else []
     if as_json:
         print_json(output.document(report))
     else:
         _show(report, target)
+        reports.say(written)
     return report.verdict.exit_code
+
+
+def _neutral(report: DiffReport) -> Report:
+    names = {file.name: stream_name(Path(file.name).name) for file in (report.old, report.new)}
+    return from_diff(report, datetime.now(UTC), models=names)
 
 
 def _show(report: DiffReport, target: Path | None) -> None:

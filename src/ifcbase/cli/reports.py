@@ -62,12 +62,12 @@ def wanted(paths: Sequence[Path] | None, bcf: str, taken: Iterable[Path | None])
     return found
 
 
-def refuse_with_submit(asked: Wanted) -> None:
+def refuse_with_submit(asked: Wanted, hint: str = "") -> None:
     """A report of a submitted check is made from what the ledger keeps. Raises RequestInvalid."""
     if asked.paths:
         raise RequestInvalid(
             "--report goes with a direct run, not with --submit",
-            hint=f"Submit without it, then `ifcbase export RESULT -o {asked.paths[0]}`.",
+            hint=hint or f"Submit without it, then `ifcbase export RESULT -o {asked.paths[0]}`.",
         )
 
 

@@ -6,10 +6,12 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from ifcbase.cli.output import console, print_json, progress_line, put_in_place
-from ifcbase.errors import IfcbaseError, RequestInvalid
+from ifcbase.cli.output import console, errors_console, print_json, progress_line, put_in_place
+from ifcbase.errors import IfcbaseError, NativeCrash, RequestInvalid
+from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob
 from ifcbase.settings import Settings
@@ -25,26 +27,53 @@ def computed(
     request: Mapping[str, Any],
     inputs: Mapping[str, Path],
     run: str | None = None,
+    *,
+    meshes: KeptMeshes | None = None,
+    cores: int = 1,
+    options: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[Path]:
     """The folder with what a check leaves, computed in a child process; gone afterwards.
 
-    ``run`` is what the child calls, if not what a worker's would."""
+    ``run`` is what the child calls, if not what a worker's would, with ``options`` as keywords.
+    After a crash it is tried once more, as a worker's second attempt would be. A
+    check that uses meshes gets those kept by the settings, unless ``meshes`` says which."""
     declared = check_named(check)
+    if meshes is None and declared.uses_meshes:
+        meshes = KeptMeshes.of(settings, sign=False)
     timeout_s, memory_mb = declared.budget(settings.job_timeout_s, settings.job_memory_mb)
+    first = run or declared.run
+    tries = [first] if run or not declared.run_again else [first, declared.run_again]
     with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
-        folder = Path(name) / "output"
-        folder.mkdir()
-        sandbox = Sandbox(work_folder=Path(name) / "work", memory_mb=memory_mb, spare=False)
+        sandbox = Sandbox(
+            work_folder=Path(name) / "work", memory_mb=memory_mb, cores=cores, spare=False
+        )
         with sandbox, progress_line() as line:
-            job = SandboxJob(
-                run=run or declared.run,
-                request=request,
-                inputs={given: path.absolute() for given, path in inputs.items()},
-                folder=folder,
-                timeout_s=timeout_s,
-                memory_mb=memory_mb,
-            )
-            sandbox.run(job, on_progress=line)
+            for number, called in enumerate(tries):
+                folder = Path(name) / f"output-{number}"
+                folder.mkdir()
+                job = SandboxJob(
+                    run=called,
+                    request=request,
+                    inputs={given: path.absolute() for given, path in inputs.items()},
+                    folder=folder,
+                    timeout_s=timeout_s,
+                    memory_mb=memory_mb,
+                    options={**(meshes.options() if meshes else {}), **options},
+                )
+                try:
+                    sandbox.run(job, on_progress=line)
+                except NativeCrash as error:
+                    if called == tries[-1]:
+                        raise
+                    errors_console().say(
+                        f"note: {error.message}; trying again with meshers in processes apart"
+                    )
+                else:
+                    break
+                finally:
+                    # Also after a failure: what was meshed is good, and the next try needs it.
+                    if meshes:
+                        meshes.admit(folder)
         yield folder
 
 

@@ -21,17 +21,16 @@ from ifcbase.conversion.structure import read_structure
 from ifcbase.conversion.styles import StyleReader
 from ifcbase.errors import NotIfc
 from ifcbase.ifc.inventory import Inventory, read_inventory
-from ifcbase.ifc.mesh_cache import MeshCache, entry_key, stage
+from ifcbase.ifc.mesh_cache import MeshCache
 from ifcbase.ifc.meshing.audit import Outcome
-from ifcbase.ifc.meshing.build import default_meshers, engine_facts, mesh_file
-from ifcbase.ifc.meshing.entry import read_entry
 from ifcbase.ifc.meshing.filemeshes import FileMeshes
+from ifcbase.ifc.meshing.here import mesh_here
 from ifcbase.ifc.meshing.mesher import Wanted
 from ifcbase.ifc.meshing.pool import FileToMesh, mesh_files
 from ifcbase.ifc.meshset import MeshSet
 from ifcbase.ifc.opening import FileFacts, check_file, open_model
 from ifcbase.ifc.selectors import select, unknown_classes
-from ifcbase.ifc.traits import read_signatures
+from ifcbase.ifc.signing import kept_signatures
 from ifcbase.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -89,7 +88,9 @@ def convert(
         reasons={},
         warnings=_warnings(request, inventory, selected),
         engine={"ifcopenshell": version("ifcopenshell")},
-        signatures=read_signatures(model, inventory, path) if signed else None,
+        signatures=kept_signatures(model, inventory, facts, meshes.cache, meshes.stage)
+        if signed
+        else None,
     )
     if request.format.has_shapes:
         _write_shapes(request, facts, model, report, folder, meshes, progress)
@@ -226,7 +227,9 @@ def _meshed(
     if meshes.isolated:
         found = _made_apart(facts, wanted, report, meshes, progress)
     else:
-        found = _made_here(facts, model, wanted, meshes, progress)
+        found = mesh_here(
+            facts, model, wanted, folder=meshes.stage, cache=meshes.cache, progress=progress
+        )
     for row, i in enumerate(rows):
         reason = _REASONS.get(Outcome(int(found.outcome[row])))
         if reason is not None:
@@ -236,26 +239,6 @@ def _meshed(
     report.left_out = dict(sorted(report.left_out.items()))
     report.engine |= {key: found.engine[key] for key in ("build", "meshers", "versions")}
     return found
-
-
-def _made_here(
-    facts: FileFacts,
-    model: ifcopenshell.file,
-    wanted: Wanted,
-    meshes: Meshes,
-    progress: Progress,
-) -> FileMeshes:
-    key = entry_key(facts.sha256, wanted, engine_facts(default_meshers()))
-    kept = meshes.cache.get(key) if meshes.cache is not None else None
-    if kept is not None:
-        return kept
-
-    def watch(mesher: str, elements: int) -> None:
-        progress("meshing", 1.0 - elements / len(wanted), mesher)
-
-    made = mesh_file(facts.path, wanted, watch=watch, model=model)
-    # What is written is read again, so that a run with kept meshes sees the same.
-    return read_entry(stage(meshes.stage, key, made), key)
 
 
 def _made_apart(

@@ -10,11 +10,8 @@ from ifcbase.conversion import handover
 from ifcbase.conversion.convert import Meshes, convert
 from ifcbase.conversion.request import parse_request
 from ifcbase.errors import FileMissing
-from ifcbase.ifc.mesh_cache import MeshCache
+from ifcbase.ifc.mesh_cache import STAGE, MeshCache
 from ifcbase.progress import Progress, silent
-
-#: Folder in the job's own where new cache entries wait for the parent to admit them.
-STAGE = "meshes"
 
 
 def run(

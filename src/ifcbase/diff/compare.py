@@ -24,7 +24,7 @@ from ifcbase.ifc.meshing.build import default_meshers, engine_facts
 from ifcbase.ifc.opening import check_file, open_model
 from ifcbase.ifc.selectors import unknown_classes
 from ifcbase.ifc.signatures import Signatures
-from ifcbase.ifc.traits import read_signatures
+from ifcbase.ifc.signing import kept_signatures
 from ifcbase.progress import Progress, silent
 
 #: Raised whenever the same two files may give another report than before.
@@ -42,18 +42,19 @@ def compare(
     signed: bool = False,
     mesh_cache: MeshCache | None = None,
     stage: Path | None = None,
+    isolated: bool = False,
     progress: Progress = silent,
 ) -> DiffReport:
     """The difference of the request's two files; ``files`` says where each of them lies.
 
     With ``signed`` the report holds both files' signatures, as the ledger keeps them. New cache
-    entries lie in ``stage``. Raises FileMissing, NotIfc, SelectorInvalid and their like.
+    entries lie in ``stage``; ``isolated`` as ``judge_shapes`` has it. Raises FileMissing, NotIfc, SelectorInvalid and their like.
     """
     old, new = _open_both(request, files, progress)
-    work = _Work(request, old, new, signed, progress)
+    work = _Work(request, old, new, signed, mesh_cache, stage, isolated, progress)
     work.pair()
     work.compare_values()
-    work.compare_shapes(mesh_cache, stage)
+    work.compare_shapes()
     return work.report()
 
 
@@ -81,12 +82,21 @@ class _Work:
     """One comparison while it runs."""
 
     def __init__(
-        self, request: DiffRequest, old: Content, new: Content, signed: bool, progress: Progress
+        self,
+        request: DiffRequest,
+        old: Content,
+        new: Content,
+        signed: bool,
+        cache: MeshCache | None,
+        stage: Path | None,
+        isolated: bool,
+        progress: Progress,
     ) -> None:
         self.request = request
         self.old, self.new = old, new
         self.progress = progress
         self.signed = signed
+        self.cache, self.stage, self.isolated = cache, stage, isolated
         self.facets = facets_of(request.relationships)
         self.changes: list[Change] = []
         self.unjudged: list[Unjudged] = []
@@ -129,10 +139,13 @@ class _Work:
             self.changes.append(Change(Facet.ADDED, None, j, {}, self._told(self.new, j)))
 
     def _sign(self) -> tuple[Signatures, Signatures]:
-        one = read_signatures(self.old.file, self.old.inventory, self.old.facts.path)
-        if self.new is self.old:
-            return one, one
-        return one, read_signatures(self.new.file, self.new.inventory, self.new.facts.path)
+        def of(content: Content) -> Signatures:
+            return kept_signatures(
+                content.file, content.inventory, content.facts, self.cache, self.stage
+            )
+
+        one = of(self.old)
+        return one, one if self.new is self.old else of(self.new)
 
     @staticmethod
     def _told(content: Content, index: int) -> dict[str, Any]:
@@ -237,7 +250,7 @@ class _Work:
 
     # --- shapes --------------------------------------------------------------------------------
 
-    def compare_shapes(self, cache: MeshCache | None, stage: Path | None) -> None:
+    def compare_shapes(self) -> None:
         """Compare the shapes that texts could not prove to be equal."""
 
         def meshing(phase: str, fraction: float, note: str = "") -> None:
@@ -245,7 +258,8 @@ class _Work:
 
         found = judge_shapes(
             self.old, self.new, self.suspects, self.request.tolerance,
-            cache=cache, stage=stage, progress=meshing,
+            cache=self.cache, stage=self.stage, isolated=self.isolated,
+            progress=meshing,
         )  # fmt: skip
         for (i, j), judged in zip(self.suspects, found, strict=True):
             self._settle(i, j, judged)

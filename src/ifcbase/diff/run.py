@@ -10,12 +10,10 @@ from ifcbase.diff import handover
 from ifcbase.diff.compare import compare
 from ifcbase.diff.output import write
 from ifcbase.diff.request import parse_request
-from ifcbase.ifc.mesh_cache import MeshCache
+from ifcbase.ifc.mesh_cache import STAGE, MeshCache
 from ifcbase.progress import Progress, silent
 
 OUTPUT = "output.json"
-#: Meshes that the parent may admit to the cache.
-STAGE = "meshes"
 
 
 def run(
@@ -25,12 +23,15 @@ def run(
     progress: Progress = silent,
     *,
     mesh_cache: str | None = None,
-    signed: bool = True,
+    sign: bool = True,
+    isolated: bool = False,
+    engine: str = "",  # noqa: ARG001  of clash detection; the caller gives all checks the same
 ) -> None:
     """Compare and leave in ``folder`` output.json (ifcdiff's shape) and the hand-over files.
 
-    ``inputs`` maps each file name of the request to a path. ``signed``: with the signatures that the
-    ledger keeps of elements. Raises what parsing and comparing do.
+    ``inputs`` maps each file name of the request to a path. ``mesh_cache`` is a folder of kept
+    meshes, which is only read; new ones are left in STAGE. ``sign``: with the signatures that the
+    ledger keeps of elements; ``isolated``: meshers run in processes apart. Raises what parsing and comparing do.
     """
     parsed = parse_request(dict(request))
     stage = folder / STAGE
@@ -38,20 +39,22 @@ def run(
     report = compare(
         parsed,
         {name: Path(path) for name, path in inputs.items()},
-        signed=signed,
+        signed=sign,
         mesh_cache=MeshCache(Path(mesh_cache), 0) if mesh_cache else None,
         stage=stage,
+        isolated=isolated,
         progress=progress,
     )
     write(report, folder / OUTPUT)
     handover.write(report, folder)
 
 
-def run_unsigned(
+def run_again(
     request: Mapping[str, Any],
     inputs: Mapping[str, str],
     folder: Path,
     progress: Progress = silent,
+    **options: Any,
 ) -> None:
-    """The same for a report that nobody records: signatures are made only if matching needs them."""
-    run(request, inputs, folder, progress, signed=False)
+    """The same after a try that crashed: now a mesher may crash, and the next takes its place."""
+    run(request, inputs, folder, progress, isolated=True, **options)

@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from ifcbase.diff.content import Content
 from ifcbase.diff.surfaces import Surface, apart
+from ifcbase.errors import IfcbaseError
 from ifcbase.ifc.mesh_cache import MeshCache
 from ifcbase.ifc.meshing.audit import Outcome
 from ifcbase.ifc.meshing.filemeshes import FileMeshes
+from ifcbase.ifc.meshing.here import mesh_here
 from ifcbase.ifc.meshing.mesher import Wanted
 from ifcbase.ifc.meshing.pool import FileToMesh, Meshing, mesh_files
 from ifcbase.ifc.meshset import MeshSet
@@ -56,13 +58,18 @@ def judge_shapes(
     *,
     cache: MeshCache | None,
     stage: Path | None,
+    isolated: bool,
     progress: Progress,
 ) -> list[Judged]:
-    """Compare the shapes of pairs of inventory indexes; both files are meshed once, if at all."""
+    """Compare the shapes of pairs of inventory indexes; both files are meshed once, if at all.
+
+    ``isolated``: in processes of their own, which outlive the crash of a mesher.
+    """
     if not pairs:
         return []
     wanted = [sorted({pair[side] for pair in pairs}) for side in (0, 1)]
     with tempfile.TemporaryDirectory(prefix="ifcbase-diff-") as scratch:
+        folder = stage or Path(scratch)
         files = [
             FileToMesh(
                 content.facts.path,
@@ -71,7 +78,13 @@ def judge_shapes(
             )
             for content, chosen in zip((old, new), wanted, strict=True)
         ]
-        meshed = mesh_files(files, stage=stage or Path(scratch), cache=cache, progress=progress)
+        if isolated:
+            meshed = mesh_files(files, stage=folder, cache=cache, progress=progress)
+        else:
+            meshed = [
+                _meshed_here(content, file, folder, cache, progress)
+                for content, file in zip((old, new), files, strict=True)
+            ]
         sides = [
             _Side(content, chosen, each)
             for content, chosen, each in zip((old, new), wanted, meshed, strict=True)
@@ -82,6 +95,19 @@ def judge_shapes(
                 progress("comparing shapes", number / len(pairs))
             found.append(_judge(sides[0], i, sides[1], j, tolerance))
         return found
+
+
+def _meshed_here(
+    content: Content, file: FileToMesh, folder: Path, cache: MeshCache | None, progress: Progress
+) -> Meshing:
+    assert file.wanted is not None  # noqa: S101  the elements of the pairs
+    try:
+        meshes = mesh_here(
+            content.facts, content.file, file.wanted, folder=folder, cache=cache, progress=progress
+        )
+    except IfcbaseError as error:
+        return Meshing(error=error)  # each of its elements is reported with it
+    return Meshing(meshes)
 
 
 def far(one: Floats, other: Floats, tolerance: float) -> bool:

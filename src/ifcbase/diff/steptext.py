@@ -1,6 +1,7 @@
 """Digests of what a file says, taken from its text: equal digests prove equal content.
 
 They only ever prove equality. What differs in text may still mean the same, and is then read.
+Numbers count as equal that are equal in 13 digits, for whoever writes a file anew rounds the rest.
 """
 
 from __future__ import annotations
@@ -10,8 +11,13 @@ from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 _RECORD = re.compile(rb"#(\d+)\s*=\s*((?>[^;']+|'[^']*')*);")
-#: Texts, so that a "#12" inside one is not taken for a reference, and references.
-_TOKEN = re.compile(rb"'[^']*'|#(\d+)")
+#: Texts, so that a "#12" inside one is not taken for a reference, references, and numbers that
+#: somebody else may write otherwise: with an exponent, zeros at the end, or every digit there is.
+_TOKEN = re.compile(rb"'[^']*'|#(\d+)|(\d+\.\d*E[-+]?\d+|\d+\.\d*0(?!\d)|(?=[\d.]{14})\d+\.\d*)")
+_REFERENCE = re.compile(rb"'[^']*'|#(\d+)")
+#: Significant digits that count. 1000 km from the origin the last of them is a micrometre, which is
+#: the least tolerance there is.
+_DIGITS = 13
 #: No name of a class is longer.
 _LONGEST = 100
 #: Id and owner of a rooted entity: who wrote it and when, not what it is.
@@ -140,15 +146,24 @@ def _keyword_of(text: bytes) -> bytes:
 
 def _stamp(text: bytes, references: list[int], digests: Mapping[int, Digest]) -> Digest:
     """The digest of a text in which references are replaced by digests; None if one is None."""
-    if not references:
-        return blake2b(text, digest_size=16).digest()
     parts = [digests[reference] for reference in references]
     if None in parts:
         return None
     following = iter(parts)
-    stamped = _TOKEN.sub(lambda m: m[0] if m[1] is None else next(following) or b"", text)
-    return blake2b(stamped, digest_size=16).digest()
+
+    def replaced(match: re.Match[bytes]) -> bytes:
+        if match[2]:
+            return _plain(match[2])
+        return next(following) or b"" if match[1] else match[0]
+
+    return blake2b(_TOKEN.sub(replaced, text), digest_size=16).digest()
+
+
+def _plain(number: bytes) -> bytes:
+    """A real number as most writers would write it."""
+    text = repr(float(f"{float(number):.{_DIGITS}g}"))
+    return text.removesuffix("0").encode() if text.endswith(".0") else text.encode()
 
 
 def _references(text: bytes) -> list[int]:
-    return [int(found) for found in _TOKEN.findall(text) if found]
+    return [int(found) for found in _REFERENCE.findall(text) if found]

@@ -29,6 +29,8 @@ from ifcbase.ifc.signed import read_signed, write_signed
 
 T = TypeVar("T")
 
+#: Folder in the job's own where new cache entries wait for the parent to admit them.
+STAGE = "meshes"
 SUFFIX = ".mesh"
 #: Models as read lie beside the meshes and live and go like them.
 READING = ".reading"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ifcbase.clash.run import STAGE, kept_in
-from ifcbase.ifc.mesh_cache import MeshCache
+from ifcbase.clash.run import kept_in
+from ifcbase.ifc.mesh_cache import STAGE, MeshCache
 from ifcbase.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class KeptMeshes:
-    """What a clash job gets from its worker, and what becomes of what it leaves.
+    """What a job on meshes gets from its worker, and what becomes of what it leaves.
 
     ``sign``: its report is recorded, so it must carry signatures.
     """
@@ -32,7 +32,7 @@ class KeptMeshes:
         return cls(cache, engine or settings.clash_engine, sign)
 
     def options(self) -> dict[str, Any]:
-        """Keywords of ``clash.run``."""
+        """Keywords of ``run`` of every check that uses meshes."""
         return {
             "engine": self.engine,
             "mesh_cache": str(self.cache.folder),

@@ -78,7 +78,8 @@ class Check:
         """Seconds and mebibytes of one attempt, of what the settings allow."""
         return min(timeout_s, self.most_time_s), min(memory_mb, self.most_memory_mb)
 
-    uses_meshes: bool = False  # run takes the keywords of KeptMeshes
+    #: Its run takes the keywords of KeptMeshes, and what it stages is admitted afterwards.
+    uses_meshes: bool = False
 
 
 def _clash_models(request: ClashRequest) -> list[str]:
@@ -127,8 +128,10 @@ CHECKS: Mapping[str, Check] = {
             parse=_late("ifcbase.diff.request:parse_request"),
             models=_diff_models,
             run="ifcbase.diff.run:run",
+            run_again="ifcbase.diff.run:run_again",
             record=_late("ifcbase.diff.record:record"),
             revisions=True,
+            uses_meshes=True,
         ),
         Check(
             name="conversion",
@@ -138,6 +141,7 @@ CHECKS: Mapping[str, Check] = {
             run="ifcbase.conversion.run:run",
             run_again="ifcbase.conversion.run:run_again",
             record=_late("ifcbase.conversion.record:record"),
+            uses_meshes=True,
         ),
         Check(
             name="tester",

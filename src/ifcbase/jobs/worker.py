@@ -36,7 +36,7 @@ def work(
 ) -> None:
     """Work until told to stop. ``checks``: which to serve (all by default)."""
     served = [check_named(name) for name in checks] or list(CHECKS.values())
-    if any(check.uses_meshes for check in served):
+    if any(check.name == "clash" for check in served):
         if not kernels.is_ready(settings.clash_engine):
             _LOG.info("preparing the clash kernels (once, about a minute)")
         kernels.prepare(settings.clash_engine)

@@ -11,8 +11,9 @@ import pytest
 from ifcbase.clash import handover
 from ifcbase.clash.kept import SUFFIX
 from ifcbase.clash.narrow import contacts
-from ifcbase.clash.run import OUTPUT, STAGE, kept_in, run
+from ifcbase.clash.run import OUTPUT, kept_in, run
 from ifcbase.ifc.inventory import read_inventory
+from ifcbase.ifc.mesh_cache import STAGE
 from ifcbase.ifc.opening import open_model
 from ifcbase.ifc.traits import read_signatures
 from tests.ifc_builder import IfcBuilder

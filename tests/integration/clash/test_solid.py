@@ -10,9 +10,9 @@ import pytest
 from ifcbase.clash.detect import detect
 from ifcbase.clash.report import LeftOut, Verdict
 from ifcbase.clash.request import parse_request
-from ifcbase.clash.run import OUTPUT, STAGE, kept_in, run
+from ifcbase.clash.run import OUTPUT, kept_in, run
 from ifcbase.errors import IfcTruncated
-from ifcbase.ifc.mesh_cache import MeshCache
+from ifcbase.ifc.mesh_cache import STAGE, MeshCache
 from ifcbase.ifc.meshing import pool
 from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob

@@ -67,6 +67,17 @@ def test_what_is_missing_makes_it_inconclusive(ifcbase: Caller, gap: Path) -> No
     assert [each["name"] for each in document["outputs"]] == ["a.glb"]
 
 
+def test_the_second_conversion_takes_kept_meshes(
+    ifcbase: Caller, wall: Path, tmp_path: Path
+) -> None:
+    assert ifcbase("convert", wall, "a.glb").code == 0
+    (kept,) = (tmp_path / "home").rglob("*.mesh")
+    before = kept.stat().st_ino
+    assert ifcbase("convert", wall, "b.glb").code == 0
+    assert [path.stat().st_ino for path in (tmp_path / "home").rglob("*.mesh")] == [before]
+    assert Path("a.glb").read_bytes() == Path("b.glb").read_bytes()
+
+
 def test_a_crash_is_tried_again_with_meshers_apart(
     ifcbase: Caller, wall: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

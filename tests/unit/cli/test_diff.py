@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import zipfile
 from pathlib import Path
 
+import ifcopenshell
 import pytest
 
 from tests.unit.cli.calling import Caller
@@ -108,3 +111,46 @@ def test_a_file_that_is_no_model_is_refused(ifcbase: Caller, old: Path, tmp_path
     assert done.code == 2
     assert "not an IFC file" in done.err
     assert ifcbase("diff", old, tmp_path / "missing.ifc").code == 2
+
+
+def test_reports_list_every_change(ifcbase: Caller, old: Path, new: Path, tmp_path: Path) -> None:
+    made = [f"r.{suffix}" for suffix in ("html", "csv", "bcf", "xlsx", "md")]
+    done = ifcbase("diff", old, new, *(word for name in made for word in ("--report", name)))
+    assert done.code == 1, done.err
+    assert all(f"report written to {name}" in done.out for name in made)
+    with (tmp_path / "r.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 3
+    with zipfile.ZipFile(tmp_path / "r.bcf") as archive:
+        topics = [n for n in archive.namelist() if n.endswith("markup.bcf")]
+        assert len(topics) == 3
+        assert any(guid(1001).encode() in archive.read(n) for n in archive.namelist())
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "moved by 3.0 mm" in page
+    assert "1 added, 0 deleted, 2 changed" in page
+
+
+def test_a_report_of_a_submitted_diff_is_refused_with_what_helps(
+    ifcbase: Caller, old: Path, new: Path
+) -> None:
+    done = ifcbase("diff", old, new, "--submit", "--report", "r.html")
+    assert done.code == 2
+    assert "--report goes with a direct run" in done.err
+    assert "export" not in done.err
+
+
+def test_the_second_diff_takes_kept_meshes(
+    ifcbase: Caller, old: Path, new: Path, tmp_path: Path
+) -> None:
+    made = ifcopenshell.open(str(new))
+    solid = made.by_type("IfcExtrudedAreaSolid")[0]
+    solid.Depth = 2 * solid.Depth
+    made.write(str(new))
+    first = ifcbase("diff", old, new, "--json")
+    kept = sorted((tmp_path / "home").rglob("*.mesh"))
+    assert kept
+    stamps = [path.stat().st_ino for path in kept]
+    again = ifcbase("diff", old, new, "--json")
+    assert (again.code, again.out) == (first.code, first.out)
+    assert sorted((tmp_path / "home").rglob("*.mesh")) == kept
+    assert [path.stat().st_ino for path in kept] == stamps  # nothing was admitted anew

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ifcbase.diff.steptext import StepText
 
@@ -117,3 +119,58 @@ def test_an_opening_that_hangs_on_its_host_moves_with_it() -> None:
 
     assert hosted("0.", "#3").placed_within(8, 4) == hosted("9.", "#3").placed_within(8, 4)
     assert hosted("0.", "$").placed_within(8, 4) != hosted("0.", "#3").placed_within(8, 4)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1.E-009", "1.E-09"),
+        ("1.E-09", "1.000E-9"),
+        ("0.06345000000000001", "0.06345"),
+        ("8.800000000000003", "8.800000000000002"),
+        ("-17.59150", "-17.5915"),
+        ("2.50E+001", "25."),
+        ("3.000", "3."),
+        ("100.", "100.00"),
+    ],
+)
+def test_a_file_written_anew_is_the_same(one: str, other: str) -> None:
+    point = "#1=IFCCARTESIANPOINT((0.5,{},7.))".format
+    assert text(point(one)).of(1) == text(point(other)).of(1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1.E-009", "1.E-08"),
+        ("0.063450000001", "0.06345"),
+        ("500000.0000001", "500000."),
+        ("1.5", "-1.5"),
+        ("100.", "10."),
+        ("1.E+2", "1.E-2"),
+        ("3.", "3"),
+        ("'3.000'", "'3.'"),
+        ("'1.E-009'", "'1.E-09'"),
+        ("'see 0.06345000000000001'", "'see 0.06345'"),
+    ],
+)
+def test_what_is_another_number_or_a_text_is_another(one: str, other: str) -> None:
+    record = "#1=IFCTHING($,{},.T.,#2)".format
+    point = "#2=IFCCARTESIANPOINT((0.,0.))"
+    assert text(record(one), point).of(1) != text(record(other), point).of(1)
+
+
+@given(st.floats(-1e9, 1e9, allow_subnormal=False))
+@settings(deadline=None, max_examples=200)
+def test_equal_digests_are_numbers_equal_in_thirteen_digits(value: float) -> None:
+    def written(number: float) -> str:
+        shown = repr(number).upper()
+        return shown if "." in shown else shown.replace("E", ".E")
+
+    def digest(number: float) -> bytes | None:
+        return text(f"#1=IFCCARTESIANPOINT(({written(number)}))").of(1)
+
+    assert digest(value) == digest(value)
+    for relative in (1e-11, -1e-11, 1e-6):
+        other = value * (1 + relative)
+        assert (digest(value) == digest(other)) is (other == value)
