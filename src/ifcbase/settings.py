@@ -119,6 +119,12 @@ class Settings(BaseSettings):
         return self.home / "cache"
 
 
+def cache_folder() -> Path:
+    """The cache under ``IFCBASE_HOME``, for who needs no other setting: none is read or judged."""
+    home = os.environ.get(PREFIX + "HOME") or Settings.model_fields["home"].default
+    return Path(home).expanduser().absolute() / "cache"
+
+
 def variable_of(name: str) -> str:
     """The environment variable of a setting."""
     alias = Settings.model_fields[name].validation_alias

@@ -27,7 +27,7 @@ from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.text import clean
 from ifcbase.jobs.leftovers import FOLDER_PREFIX, kill_marked, lock_folder, remove_folder
 from ifcbase.jobs.limits import Limits
-from ifcbase.settings import Settings, get_settings, variable_of
+from ifcbase.settings import Settings, cache_folder, variable_of
 
 MAX_LINE = 1 << 20
 STDERR_TAIL = 8 << 10
@@ -67,7 +67,7 @@ def child_environment(folder: Path, cores: int) -> dict[str, str]:
     }
     kept.update(dict.fromkeys(THREAD_COUNTS, str(cores)))
     # Kernels compiled once serve all children; their HOME of a moment holds none.
-    kept.setdefault("NUMBA_CACHE_DIR", str(get_settings().cache_folder))
+    kept.setdefault("NUMBA_CACHE_DIR", str(cache_folder()))
     kept["HOME"] = kept["TMPDIR"] = str(folder)
     kept["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     return kept

@@ -36,7 +36,16 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place.parent
 
 
+#: The program may have come with kernels beside it; a test says itself where there are any.
+WITHOUT_PACKAGE = """
+from pathlib import Path
+from ifcbase.clash.narrow import native
+native.package_folder = lambda: Path({place!r})
+"""
+
+
 def run(code: str, cache: Path) -> str:
+    code = WITHOUT_PACKAGE.format(place=str(cache / "none")) + code
     environment = {k: v for k, v in os.environ.items() if k != "IFCBASE_HOME"}
     environment |= {"PYTHONPATH": str(SOURCE), "NUMBA_CACHE_DIR": str(cache)}
     done = subprocess.run(
@@ -91,10 +100,7 @@ def test_a_process_with_ready_kernels_compiles_nothing_and_writes_nothing(made: 
 
 
 def test_asking_whether_all_is_there_loads_no_compiler(made: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom ifcbase.clash.narrow import native\n"
-        "print(native.is_ready(), 'numba' in sys.modules, 'llvmlite' in sys.modules)"
-    )
+    code = "import sys\nprint(native.is_ready(), 'numba' in sys.modules, 'llvmlite' in sys.modules)"
     assert run(code, made).split() == ["True", "False", "False"]
     assert run(code, tmp_path).split() == ["False", "False", "False"]
 
@@ -176,9 +182,21 @@ def test_a_damaged_file_is_made_again(
 
 def test_nothing_is_compiled_when_all_is_there(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(made))
+    monkeypatch.setattr(native, "package_folder", lambda: made / "none")
     monkeypatch.setattr(kernels, "build_group", None)
     assert [p.parent for p in kernels.build()] == [made / "kernels"] * 2
     assert native.is_ready()
+
+
+def test_kernels_beside_the_program_are_found_first(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(native, "package_folder", lambda: tmp_path / "beside")
+    assert not native.is_ready()
+    for place in (tmp_path / "kernels", tmp_path / "beside"):
+        shutil.copytree(made / "kernels", place)
+        assert {native.find(group) for group in native.GROUPS} == {*place.iterdir()}
 
 
 def test_a_build_tells_how_far_it_is(
