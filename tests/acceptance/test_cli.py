@@ -92,7 +92,7 @@ def test_every_command_explains_itself(stand: Stand) -> None:
 def test_the_exit_code_of_a_direct_check_is_its_verdict(
     options: list[str], code: int, verdict: str, stand: Stand, sample: Sample
 ) -> None:
-    """No service needed: neither database nor home is touched."""
+    """No service needed: no database, and in the home only meshes are kept."""
     stand.dsn = None
     stand.variables["IFCBASE_EMBEDDED"] = "0"
     sides = ["Structure", "Services"] if code == 1 else ["Services", "Structure"]
@@ -107,7 +107,11 @@ def test_the_exit_code_of_a_direct_check_is_its_verdict(
     (written,) = json.loads(report.read_text(encoding="utf-8"))
     assert (written["name"], written["verdict"]) == ("set [x]", verdict)
     assert len(written["clashes"]) == int(counted)
-    assert sorted(path.name for path in stand.home.iterdir()) == ["report.json"]
+    left = {path.relative_to(stand.home) for path in stand.home.rglob("*") if path.is_file()}
+    kept = {path for path in left if path.is_relative_to("cache/meshes")}
+    assert {".mesh"} <= {path.suffix for path in kept} <= {".contacts", ".mesh", ".reading"}
+    assert left - kept == {Path("report.json")}
+    assert {path.name for path in stand.home.iterdir()} == {"report.json", "cache"}
 
 
 def test_json_of_a_direct_check_is_the_report_and_nothing_else(
