@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ifcbase.clash.run import kept_in
-from ifcbase.ifc.mesh_cache import STAGE, MeshCache
 from ifcbase.settings import Settings
+
+if TYPE_CHECKING:
+    from ifcbase.ifc.mesh_cache import MeshCache
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ class KeptMeshes:
 
     @classmethod
     def of(cls, settings: Settings, engine: str | None = None, *, sign: bool = True) -> KeptMeshes:
+        # Here and not above: a check without meshes need not wait for what reads them.
+        from ifcbase.clash.run import kept_in
+
         folder = settings.cache_folder / "meshes"
         cache = kept_in(folder, settings.mesh_cache_mb << 20)
         return cls(cache, engine or settings.clash_engine, sign)
@@ -44,6 +48,8 @@ class KeptMeshes:
 
         What cannot be kept is made again next time: a full disk must not fail a finished job.
         """
+        from ifcbase.ifc.mesh_cache import STAGE
+
         stage = output / STAGE
         if not stage.is_dir():
             return

@@ -32,16 +32,21 @@ class Record(Protocol):
     ) -> dict[str, Any]: ...
 
 
-def _late(where: str) -> Callable[..., Any]:
+@dataclass(frozen=True, slots=True)
+class _Late:
     """What is at "module:function", which is loaded by the first call.
 
     Who lists jobs or runs one check need not wait for the libraries of all."""
-    module, _, function = where.partition(":")
 
-    def call(*given: Any) -> Any:
-        return getattr(importlib.import_module(module), function)(*given)
+    where: str
 
-    return call
+    def load(self) -> Callable[..., Any]:
+        module, _, function = self.where.partition(":")
+        found: Callable[..., Any] = getattr(importlib.import_module(module), function)
+        return found
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        return self.load()(*given, **named)
 
 
 def _none(_: Any) -> list[str]:
@@ -77,6 +82,15 @@ class Check:
     def budget(self, timeout_s: float, memory_mb: int) -> tuple[float, int]:
         """Seconds and mebibytes of one attempt, of what the settings allow."""
         return min(timeout_s, self.most_time_s), min(memory_mb, self.most_memory_mb)
+
+    def load(self) -> None:
+        """Import what reads its requests and records its results: for who is about to do both.
+
+        Raises ImportError or AttributeError if that is broken.
+        """
+        for each in (self.parse, self.record):
+            if isinstance(each, _Late):
+                each.load()
 
     #: Its run takes the keywords of KeptMeshes, and what it stages is admitted afterwards.
     uses_meshes: bool = False
@@ -116,42 +130,42 @@ CHECKS: Mapping[str, Check] = {
         Check(
             name="clash",
             worker="ifcclash",
-            parse=_late("ifcbase.clash.request:parse_request"),
+            parse=_Late("ifcbase.clash.request:parse_request"),
             models=_clash_models,
             run="ifcbase.clash.run:run",
-            record=_late("ifcbase.clash.record:record"),
+            record=_Late("ifcbase.clash.record:record"),
             uses_meshes=True,
         ),
         Check(
             name="diff",
             worker="ifcdiff",
-            parse=_late("ifcbase.diff.request:parse_request"),
+            parse=_Late("ifcbase.diff.request:parse_request"),
             models=_diff_models,
             run="ifcbase.diff.run:run",
             run_again="ifcbase.diff.run:run_again",
-            record=_late("ifcbase.diff.record:record"),
+            record=_Late("ifcbase.diff.record:record"),
             revisions=True,
             uses_meshes=True,
         ),
         Check(
             name="conversion",
             worker="ifcconvert",
-            parse=_late("ifcbase.conversion.request:parse_request"),
+            parse=_Late("ifcbase.conversion.request:parse_request"),
             models=_conversion_models,
             run="ifcbase.conversion.run:run",
             run_again="ifcbase.conversion.run:run_again",
-            record=_late("ifcbase.conversion.record:record"),
+            record=_Late("ifcbase.conversion.record:record"),
             uses_meshes=True,
         ),
         Check(
             name="tester",
             worker="ifctester",
-            parse=_late("ifcbase.tester.request:parse_request"),
+            parse=_Late("ifcbase.tester.request:parse_request"),
             models=_tester_models,
             others=_tester_ids,
             look=_ids_hash,
             run="ifcbase.exchange.run_ids:run",
-            record=_late("ifcbase.tester.record:record"),
+            record=_Late("ifcbase.tester.record:record"),
         ),
     ]
 }

@@ -36,6 +36,9 @@ def work(
 ) -> None:
     """Work until told to stop. ``checks``: which to serve (all by default)."""
     served = [check_named(name) for name in checks] or list(CHECKS.values())
+    # Broken code shows now, not with a job; and nothing is imported while a record is being made.
+    for check in served:
+        check.load()
     if any(check.name == "clash" for check in served):
         if not kernels.is_ready(settings.clash_engine):
             _LOG.info("preparing the clash kernels (once, about a minute)")
