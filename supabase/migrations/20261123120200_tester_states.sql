@@ -357,7 +357,8 @@ end
 $$;
 comment on function tester.derive_linked() is
   'After new statements on elements: which findings are one finding, and their states.';
-create trigger derive_tester after update on core.links referencing new table as changed
+-- A statement that changes no identity, as a doubt, counts as well: from when it is drawn upon.
+create trigger derive_tester after delete on core.fresh_links referencing old table as changed
   for each statement execute function tester.derive_linked();
 create trigger derive_tester_made after insert on core.identities referencing new table as changed
   for each statement execute function tester.derive_linked();

@@ -267,6 +267,12 @@ def test_a_doubt_keeps_a_missing_element_from_being_removed(series: Series) -> N
     assert series.states() == {"w1 Walls": "removed"}
     link(series, "w1", "v1", "doubtful")
     assert series.states() == {"w1 Walls": "untested: unlinked"}
+    link(series, "w1", "v1", "different")
+    assert series.states() == {"w1 Walls": "removed"}
+    link(series, "w1", "v1", "doubtful")
+    link(series, "w1", "v1", "same")
+    assert series.states() == {"w1 Walls": "resolved"}, "v1 is the wall, and was judged"
+    assert series.world.value("select count(*) from core.fresh_links") == 0
 
 
 def test_two_ids_of_one_job_are_two_series(series: Series) -> None:
