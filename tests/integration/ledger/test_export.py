@@ -117,7 +117,7 @@ def test_what_is_chosen_is_what_is_written(told: Chain, tmp_path: Path) -> None:
 
 def test_clashes_of_a_group_are_one_entry(told: Chain, tmp_path: Path) -> None:
     last = results(told)[-1]
-    told.world.sql("update clash.sightings set smart_group = 1 where result_id = %s", last)
+    told.world.sql("update clash.sighting_rows set smart_group = 1 where result_id = %s", last)
     run("export", last, "-o", tmp_path / "g.csv", "--by-group")
     (row,) = rows(tmp_path / "g.csv")
     assert row["finding"].startswith("2 findings together")
