@@ -16,6 +16,11 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 #: The checks whose results are read here; clash has its own module.
 OTHERS = ("conversion", "tester", "diff")
+_DOCUMENTS = {
+    "conversion": "conversion_document",
+    "tester": "tester_document",
+    "diff": "diff_document",
+}
 
 
 def list_others(
@@ -40,7 +45,7 @@ def show_other(connection: Connection, project: str, check: str, result: int) ->
 
 def document(connection: Connection, check: str, result: int) -> Any:
     """The document of a result as clients read it. Raises NotFound."""
-    rows = _rows(connection, f"{check}_document", id=result)
+    rows = _rows(connection, _DOCUMENTS[check], id=result)
     if not rows:
         raise NotFound(f"there is no finished {check} result {result}")
     return rows[0]["document"]
