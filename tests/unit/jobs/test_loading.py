@@ -37,16 +37,19 @@ def test_a_check_is_loaded_when_told_to_and_not_before(name: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def broken(name: str) -> Check:
-    return replace(CHECKS["clash"], name="broken", **{name: registry._Late("ifcbase.nowhere:it")})
+NOWHERE = registry._Late("ifcbase.nowhere:it")
 
 
-@pytest.mark.parametrize("name", ["parse", "record"])
+@pytest.mark.parametrize(
+    "check",
+    [replace(CHECKS["clash"], parse=NOWHERE), replace(CHECKS["clash"], record=NOWHERE)],
+    ids=["parse", "record"],
+)
 def test_a_worker_whose_code_is_broken_never_serves(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It took jobs, computed them, and failed each when its result was to be recorded."""
-    monkeypatch.setattr(registry, "CHECKS", {**CHECKS, "broken": broken(name)})
+    monkeypatch.setattr(registry, "CHECKS", {**CHECKS, "broken": check})
     dsn = "postgresql://nobody@localhost:1/nothing"
     settings = Settings(home=tmp_path)
     stop = threading.Event()
