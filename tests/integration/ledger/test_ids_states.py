@@ -20,12 +20,14 @@ ALL = ("w1", "w2", "w3")
 @pytest.fixture
 def series(ledger: Database) -> Iterator[Series]:
     world, store = World(ledger.dsn), PostgresLedger(ledger.dsn)
-    made = Series(world, store)
-    made.revise(ALL)
-    yield made
-    assert made.differences() == []
-    store.close()
-    world.close()
+    try:
+        made = Series(world, store)
+        made.revise(ALL)
+        yield made
+        assert made.differences() == []
+    finally:
+        store.close()
+        world.close()
 
 
 def walls(
