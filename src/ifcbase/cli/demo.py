@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from ifcbase.cli import context, demo_convert, demo_untested, waiting
+from ifcbase.cli import context, demo_convert, demo_untested, ending, waiting
 from ifcbase.cli.clash_tables import coverage_table
 from ifcbase.cli.output import console, table
 from ifcbase.cli.pairs import pairs_table
@@ -89,6 +89,7 @@ def _check(
     from ifcbase import samples  # loads the geometry library, which no other command needs here
 
     sample = samples.build(folder / revision, revision=revision)
+    ending.heed()
     names = {discipline: path.name for discipline, path in sample.files.items()}
     request = {
         "clash_sets": [
@@ -120,6 +121,7 @@ def _validate(
 
     rules = samples.write_rules(folder)
     model = samples.build(folder / revision, revision=revision).files["Architecture"]
+    ending.heed()
     return submit(
         connection,
         ProcrastinateEngine(dsn),
@@ -217,6 +219,7 @@ def _compare_revisions(settings: Settings, connection: Connection, dsn: str, fol
     from ifcbase import samples  # loads the geometry library, which no other command needs here
 
     old, new = (samples.build(folder / r, revision=r) for r in _REVISIONS)
+    ending.heed()
     out = console()
     rows: list[tuple[Any, ...]] = []
     missed: list[str] = []

@@ -14,6 +14,10 @@ _TOLD = tuple(
 )
 
 
+#: The signal that told this process to end, if one did.
+_heard: list[int] = []
+
+
 @contextmanager
 def told_to_end(handle: Callable[[int], None], *, interrupt: bool = False) -> Iterator[None]:
     """Call ``handle`` with the signal that tells this process to end, SIGINT only with
@@ -24,12 +28,19 @@ def told_to_end(handle: Callable[[int], None], *, interrupt: bool = False) -> It
         return
 
     def called(number: int, _: FrameType | None) -> None:
+        _heard.append(number)
         handle(number)
+
+    def interrupted(number: int, _: FrameType | None) -> None:
+        _heard.append(number)
+        raise KeyboardInterrupt
 
     before = {}
     for number in (*_TOLD, *((signal.SIGINT,) if interrupt else ())):
         if signal.getsignal(number) is not signal.SIG_IGN:
             before[number] = signal.signal(number, called)
+    if not interrupt and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, interrupted)
     try:
         yield
     finally:
@@ -45,3 +56,11 @@ def leave(number: int) -> None:
         if signal.getsignal(each) is not signal.SIG_IGN:
             signal.signal(each, lambda *_: None)
     raise SystemExit(128 + number)
+
+
+def heed() -> None:
+    """End now if this process was told to: IfcOpenShell catches everything in places, also that."""
+    if _heard:
+        if _heard[-1] == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + _heard[-1])
