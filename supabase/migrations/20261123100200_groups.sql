@@ -96,7 +96,7 @@ comment on column core.decision_rules.group_name is
   'Only pairs of this group of clash.pair_groups; those by near do not outlast a result.';
 
 drop function core.append_decision(bigint, text, text, text, text, date, bigint, uuid);
-create function core.append_decision(finding bigint, action text, reason text, comment text,
+create function core.append_pair_decision(finding bigint, action text, reason text, comment text,
   assigned_to text, due date, rule bigint, who uuid, through text default null) returns bigint
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -119,11 +119,12 @@ begin
     insert into core.decisions (project_id, finding_id, action, reason, comment, assigned_to, due,
                                 distance, kind, measure_version, margin, result_id, rule_id, decided_by,
                                 group_name)
-    select pair.project_id, f.id, append_decision.action, append_decision.reason,
-           append_decision.comment, append_decision.assigned_to, append_decision.due, seen.distance,
+    select pair.project_id, f.id, append_pair_decision.action, append_pair_decision.reason,
+           append_pair_decision.comment, append_pair_decision.assigned_to,
+           append_pair_decision.due, seen.distance,
            seen.kind, seen.measure_version,
            (select j.approval_margin from core.projects j where j.id = pair.project_id),
-           seen.result_id, append_decision.rule, who, through
+           seen.result_id, append_pair_decision.rule, who, through
       from clash.pairs f
      where f.id = finding or f.id = pair.identity_id
         or f.identity_id = coalesce(pair.identity_id, pair.id)
@@ -136,8 +137,16 @@ exception when not_null_violation or check_violation or foreign_key_violation th
     'Ignoring needs a reason of the list; the reason "other" and a comment need a text.');
 end
 $$;
-comment on function core.append_decision(bigint, text, text, text, text, date, bigint, uuid, text) is
+comment on function core.append_pair_decision(bigint, text, text, text, text, date, bigint, uuid, text) is
   'Appends a decision with what was last seen of the pair, and the group it came through.';
+
+create function core.append_decision(finding bigint, action text, reason text, comment text,
+  assigned_to text, due date, rule bigint, who uuid, through text default null) returns bigint
+language sql set search_path = pg_catalog, pg_temp as $$
+  select core.append_pair_decision($1, $2, $3, $4, $5, $6, $7, $8, $9)
+$$;
+comment on function core.append_decision(bigint, text, text, text, text, date, bigint, uuid, text) is
+  'Appends a decision about a finding, and the group it came through.';
 
 create function public.decide_group(clash_set bigint, group_name text, action text,
   reason text default null, comment text default null, assigned_to text default null,
@@ -305,6 +314,7 @@ declare
 begin
   foreach item in array array[
     'clash.pair_groups(bigint, text)', 'clash.groups(bigint, text)', 'clash.group_now(text)',
+    'core.append_pair_decision(bigint, text, text, text, text, date, bigint, uuid, text)',
     'core.append_decision(bigint, text, text, text, text, date, bigint, uuid, text)',
     'public.decide_group(bigint, text, text, text, text, text, date)',
     'public.add_rule(bigint, jsonb)', 'public.switch_rule(bigint, boolean)'

@@ -1,49 +1,6 @@
 -- Decisions about findings of every check: those about pairs keep what was last measured of them, the
 -- others need no more than the words.
 
-create function core.append_pair_decision(finding bigint, action text, reason text, comment text,
-  assigned_to text, due date, rule bigint, who uuid, through text default null) returns bigint
-language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-  pair clash.pairs;
-  seen record;
-  answer bigint;
-begin
-  select * into pair from clash.pairs p where p.id = finding;
-  if not found then
-    perform core.refuse('404', 'not-found', format('there is no pair %s', finding));
-  end if;
-  select c.result_id, c.distance, c.kind, r.measure_version into seen
-    from clash.last_contacts(pair.set_id, array[coalesce(pair.identity_id, pair.id)]) c
-    join clash.results r on r.id = c.result_id;
-  if action = 'approved' and seen.result_id is null then
-    perform core.refuse('409', 'conflict', format('pair %s was never seen in a finished result', finding));
-  end if;
-  -- A word on a pair is a word on every pair that it is.
-  with made as (
-    insert into core.decisions (project_id, finding_id, action, reason, comment, assigned_to, due,
-                                distance, kind, measure_version, margin, result_id, rule_id, decided_by,
-                                group_name)
-    select pair.project_id, f.id, append_pair_decision.action, append_pair_decision.reason,
-           append_pair_decision.comment, append_pair_decision.assigned_to, append_pair_decision.due, seen.distance,
-           seen.kind, seen.measure_version,
-           (select j.approval_margin from core.projects j where j.id = pair.project_id),
-           seen.result_id, append_pair_decision.rule, who, through
-      from clash.pairs f
-     where f.id = finding or f.id = pair.identity_id
-        or f.identity_id = coalesce(pair.identity_id, pair.id)
-    returning id, finding_id
-  )
-  select m.id into answer from made m where m.finding_id = finding;
-  return answer;
-exception when not_null_violation or check_violation or foreign_key_violation then
-  perform core.refuse('422', 'request-invalid', 'this is no decision: ' || sqlerrm,
-    'Ignoring needs a reason of the list; the reason "other" and a comment need a text.');
-end
-$$;
-comment on function core.append_pair_decision(bigint, text, text, text, text, date, bigint, uuid, text) is
-  'Appends a decision with what was last seen of the pair, and the group it came through.';
-
 create function core.kindred(finding bigint) returns setof bigint
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare

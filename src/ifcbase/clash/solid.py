@@ -6,7 +6,6 @@ Everything is computed about one origin of the federation; points leave in world
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -32,6 +31,7 @@ from ifcbase.errors import ComputeError
 from ifcbase.ifc.mesh_cache import MeshCache
 from ifcbase.ifc.meshing.audit import Outcome
 from ifcbase.ifc.meshing.build import default_meshers, engine_facts
+from ifcbase.ifc.meshing.cores import usable_cores
 from ifcbase.ifc.meshing.filemeshes import FileMeshes, federation_origin
 from ifcbase.ifc.meshing.pool import FileToMesh, Meshing, mesh_files
 from ifcbase.ifc.meshset import MeshSet
@@ -281,13 +281,6 @@ class SolidEngine:
         return related
 
 
-def usable_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _loaded(file: ModelFile, made: Meshing) -> LoadedModel:
     if made.model is None:
         failure = made.error or ComputeError(f"{file.name} was not read")
@@ -313,4 +306,4 @@ def _rows(one: LoadedModel, meshes: FileMeshes | None) -> IntArray:
     return rows
 
 
-__all__ = ["CONTACT_BAND", "SolidEngine", "usable_cores"]
+__all__ = ["CONTACT_BAND", "SolidEngine"]

@@ -29,8 +29,9 @@ from ifcbase.cli.output import (
 )
 from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
 from ifcbase.files.naming import stream_name
+from ifcbase.ifc.meshing.cores import usable_cores
 from ifcbase.ifc.opening import check_file
-from ifcbase.jobs import kernels, limits
+from ifcbase.jobs import kernels
 from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.settings import Settings, get_settings
 
@@ -244,7 +245,7 @@ def _run(
         request.model_dump(mode="json"),
         paths,
         meshes=meshes,
-        cores=limits.usable_cores(),
+        cores=usable_cores(),
         options={"keep_going": keep_going},
     ) as folder:
         report = handover.read(folder)

@@ -21,7 +21,8 @@ _heard: list[int] = []
 @contextmanager
 def told_to_end(handle: Callable[[int], None], *, interrupt: bool = False) -> Iterator[None]:
     """Call ``handle`` with the signal that tells this process to end, SIGINT only with
-    ``interrupt``. A signal that the caller of the program has it ignore (nohup) stays ignored."""
+    ``interrupt``: else that is a KeyboardInterrupt, as ever. ``heed`` knows of all of them.
+    A signal that the caller of the program has it ignore (nohup) stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         # Only there does Python let handlers be set.
         yield

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import itertools
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ifcbase.conversion.report import ConversionReport, LeftOut, OutputFile
 from ifcbase.conversion.request import Format
 from ifcbase.errors import ReportInvalid
+from ifcbase.ifc.handing import read_signature_columns, signature_columns
 from ifcbase.ifc.inventory import Inventory
-from ifcbase.ifc.signatures import MEASURES, Signatures
 from ifcbase.ifc.text import is_clean
 
 REPORT = "report.json"
@@ -68,9 +65,7 @@ def write(report: ConversionReport, folder: Path) -> None:
         name=report.name,
         sha256=report.sha256,
         inventory=report.inventory.to_document(),
-        signatures=None
-        if signed is None
-        else {name: _packed(getattr(signed, name), name) for name in MEASURES},
+        signatures=None if signed is None else signature_columns(signed),
         format=report.format,
         selected=report.selected,
         left_out=list(report.left_out.items()),
@@ -110,7 +105,9 @@ def read(folder: Path) -> ConversionReport:
         outputs=[OutputFile(o.file, o.name, o.sha256, o.size) for o in document.outputs],
         origin=document.origin,
         engine=document.engine,
-        signatures=_signatures(inventory, document.signatures),
+        signatures=None
+        if document.signatures is None
+        else read_signature_columns(inventory, document.signatures),
     )
     _check(document.version == FORMAT, "unknown format")
     _check_elements(report, len(document.left_out))
@@ -122,27 +119,6 @@ def read(folder: Path) -> ConversionReport:
 def _check(holds: bool, what: str) -> None:
     if not holds:
         raise ReportInvalid(f"the report does not hold together: {what}")
-
-
-def _packed(column: npt.NDArray[Any], name: str) -> str:
-    """A column's bytes: exact, also where there is no number."""
-    dtype = np.dtype(MEASURES[name][0]).newbyteorder("<")
-    return base64.b64encode(np.ascontiguousarray(column, dtype).tobytes()).decode("ascii")
-
-
-def _signatures(inventory: Inventory, columns: dict[str, str] | None) -> Signatures | None:
-    if columns is None:
-        return None
-    _check(set(columns) == set(MEASURES), "signatures")
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    for name, (kind, width) in MEASURES.items():
-        dtype = np.dtype(kind).newbyteorder("<")
-        try:
-            flat = np.frombuffer(base64.b64decode(columns[name], validate=True), dtype)
-            arrays[name] = flat.astype(kind) if width == 1 else flat.astype(kind).reshape(-1, width)
-        except ValueError as error:
-            raise ReportInvalid(f"the report does not hold together: {name}") from error
-    return Signatures.of(inventory, arrays)
 
 
 def _check_elements(report: ConversionReport, left_out: int) -> None:

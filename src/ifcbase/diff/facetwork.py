@@ -175,7 +175,7 @@ class FacetWork:
 def _index(content: Content, reference: Reference) -> int | None:
     try:
         return content.inventory.index_of(reference.step_id)
-    except KeyError:
+    except KeyError:  # a container or type: it is named, but no element of the inventory
         return None
 
 

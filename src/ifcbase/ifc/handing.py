@@ -21,19 +21,11 @@ def model_document(
     name: str, sha256: str, inventory: Inventory, signatures: Signatures | None
 ) -> dict[str, Any]:
     """What is handed over of a model: its name and bytes' hash, elements and signatures."""
-    columns = None
-    if signatures is not None:
-        columns = {
-            column: base64.b64encode(
-                np.ascontiguousarray(getattr(signatures, column), np.dtype(kind)).tobytes()
-            ).decode("ascii")
-            for column, (kind, _) in MEASURES.items()
-        }
     return {
         "name": name,
         "sha256": sha256,
         "inventory": inventory.to_document(),
-        "signatures": columns,
+        "signatures": None if signatures is None else signature_columns(signatures),
     }
 
 
@@ -51,10 +43,23 @@ def read_model_document(document: Any) -> tuple[str, str, Inventory, Signatures 
         raise ReportInvalid("a model of the report has no hash")
     inventory = Inventory.from_document(document.get("inventory"))
     columns = document.get("signatures")
-    return name, sha256, inventory, None if columns is None else _signatures(inventory, columns)
+    if columns is None:
+        return name, sha256, inventory, None
+    return name, sha256, inventory, read_signature_columns(inventory, columns)
 
 
-def _signatures(inventory: Inventory, columns: Any) -> Signatures:
+def signature_columns(signatures: Signatures) -> dict[str, str]:
+    """The columns' bytes: exact, also where there is no number."""
+    return {
+        name: base64.b64encode(
+            np.ascontiguousarray(getattr(signatures, name), np.dtype(kind)).tobytes()
+        ).decode("ascii")
+        for name, (kind, _) in MEASURES.items()
+    }
+
+
+def read_signature_columns(inventory: Inventory, columns: Any) -> Signatures:
+    """What ``signature_columns`` gave. Raises ReportInvalid for whatever does not hold together."""
     if not isinstance(columns, dict) or columns.keys() != MEASURES.keys():
         raise ReportInvalid("signatures do not hold together: columns")
     found: dict[str, npt.NDArray[Any]] = {}

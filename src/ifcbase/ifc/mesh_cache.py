@@ -119,7 +119,7 @@ class MeshCache:
     def _get(path: Path, key: str, read: Callable[[Path, str], T]) -> T | None:
         try:
             found = read(path, key)
-        except FileNotFoundError:
+        except FileNotFoundError:  # nothing is kept: the caller makes it
             return None
         except (OSError, ReportInvalid):
             # Whoever may not write here (the sandboxed child) leaves the removal to others.

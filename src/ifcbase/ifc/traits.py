@@ -12,7 +12,6 @@ import numpy.typing as npt
 from ifcbase.errors import ComputeError
 from ifcbase.ifc.inventory import Inventory
 from ifcbase.ifc.meshing.fast import FastMesher
-from ifcbase.ifc.meshing.filemeshes import FileMeshes
 from ifcbase.ifc.meshing.mesher import OPENING_CLASSES, Mesher, Source, Wanted
 from ifcbase.ifc.meshset import MeshSet
 from ifcbase.ifc.signatures import Shapes, Signatures, Traits, hash64, measure, sign
@@ -58,13 +57,6 @@ def read_signatures(
         if found is not None:
             shapes = spread(_finite(found.meshes), found.origin, np.array(chosen), len(inventory))
     return sign(inventory, read_traits(file, inventory), shapes)
-
-
-def shapes_of(meshes: FileMeshes, inventory: Inventory) -> Shapes:
-    """Measures of the usable meshes of a file, for all elements of its inventory."""
-    rows = np.flatnonzero(meshes.usable)
-    at = np.array([inventory.index_of(int(step)) for step in meshes.step_ids[rows]], np.int64)
-    return spread(meshes.meshes.take(rows), meshes.origin, at, len(inventory))
 
 
 def spread(

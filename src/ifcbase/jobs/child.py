@@ -96,7 +96,7 @@ def peak_memory_mb() -> float | None:
     # Not getrusage: after a fork and exec its value starts at the parent's.
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
-    except OSError:
+    except OSError:  # only Linux has it; the parent watches memory in its own way
         return None
     for line in status.splitlines():
         if line.startswith("VmHWM:"):

@@ -31,13 +31,6 @@ ADDRESS_SPACE_FACTOR = 2
 ADDRESS_SPACE_EXTRA_MB = 8192
 
 
-def usable_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a child may use. Memory and the size of one file are in mebibytes."""

@@ -154,7 +154,7 @@ class Sandbox:
             if child is not None:
                 try:
                     return self._converse(child, job, message, on_progress, stop, was_spare=True)
-                except SpareLost:
+                except SpareLost:  # it died while it waited, before it knew of the job
                     pass
             child = self._start()
             return self._converse(child, job, message, on_progress, stop, was_spare=False)

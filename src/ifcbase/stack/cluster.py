@@ -54,7 +54,7 @@ def free_port(preferred: int | None = None) -> int:
             try:
                 probe.bind((HOST, port))
                 probe.listen(1)
-            except OSError:
+            except OSError:  # taken: the next is tried, and no free one is an error
                 continue
             return port
     raise StackError(f"no free port was found on {HOST}", hint="Close programs and try again.")
@@ -70,7 +70,7 @@ def major_of(data: Path) -> int | None:
     """The major version that made a data folder; None if it is none."""
     try:
         text = (data / "PG_VERSION").read_text(encoding="ascii").strip()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):  # the answer: it is no data folder
         return None
     return int(text)
 
@@ -86,7 +86,7 @@ def _recorded(data: Path, line: int) -> int | None:
     """A number of the server's pid file (it is being written while the server starts)."""
     try:
         lines = (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    except FileNotFoundError:  # no server, or one that has just begun or ended
         return None
     number = lines[line].strip() if len(lines) > line else ""
     return int(number) if re.fullmatch(r"\d+", number) else None

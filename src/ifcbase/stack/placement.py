@@ -52,7 +52,7 @@ def server_user(data: Path | None = None) -> ServerUser | None:
     for name in ("postgres", "nobody"):
         try:
             return _user(pwd.getpwnam(name))
-        except KeyError:
+        except KeyError:  # the next name is tried, and none of them is an error
             continue
     raise StackError(
         "Postgres does not run as root, and this machine has neither a user postgres nor nobody",

@@ -21,12 +21,14 @@ ENDED = ExitFacts(1, None, "", 1.0, 1.0, 1.0)
 
 
 class Scripted:
-    """A child that has said everything already and leaves ``lingers_s`` later."""
+    """A child that says what it is told to and leaves ``lingers_s`` after its last word was read,
+    however long that takes."""
 
     def __init__(self, said: list[dict[str, Any]], lingers_s: float = 0.0) -> None:
         # As they come through the pipe: what is not ASCII escaped, NaN as Python writes it.
         self.said = [ChildProcess._parse(json.dumps(each).encode()) for each in said]
-        self.leaves = time.monotonic() + lingers_s
+        self.lingers_s = lingers_s
+        self.leaves = float("inf")
         self.asked = 0
         self.peak_memory_mb = 0.0
 
@@ -40,7 +42,10 @@ class Scripted:
     def receive(self, wait_s: float) -> list[dict[str, Any]]:
         self.asked += 1
         if self.said:
-            return [self.said.pop(0)]
+            word = self.said.pop(0)
+            if not self.said:
+                self.leaves = time.monotonic() + self.lingers_s
+            return [word]
         time.sleep(min(wait_s, max(0.0, self.leaves - time.monotonic())))
         return []
 

@@ -13,12 +13,11 @@ from ifcbase.clash.narrow.contacts import (
     detect_pairs,
     warm_up,
 )
-from ifcbase.clash.narrow.solids import SOLIDS_VERSION, Solids, build
+from ifcbase.clash.narrow.solids import Solids, build
 
 __all__ = [
     "CONTACT_BAND",
     "MEASURE_VERSION",
-    "SOLIDS_VERSION",
     "PairContacts",
     "Solids",
     "Undecided",

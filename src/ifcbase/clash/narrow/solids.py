@@ -12,9 +12,6 @@ from ifcbase.clash.narrow.cutting import prepare
 from ifcbase.clash.narrow.layout import EMPTY, GENERAL, OPEN, SOLID, Pieces
 from ifcbase.ifc.meshset import MeshSet
 
-#: Changes whenever the same mesh could be cut into other pieces; part of what is stored.
-SOLIDS_VERSION = 1
-
 #: Elements prepared at a time; bounds the scratch memory.
 CHUNK = 2048
 
@@ -31,29 +28,6 @@ class Solids:
 
     def __len__(self) -> int:
         return len(self.pieces.state)
-
-    def moved(self, meshes: MeshSet, by: npt.ArrayLike) -> Solids:
-        """The same solids for ``meshes``, which are their meshes moved by ``by`` (metres).
-
-        Files are cut about their own origin and then moved to the federation's, so that a run
-        with stored solids computes with the same numbers as one that cuts.
-        """
-        way = np.asarray(by, dtype=np.float64)
-        p = self.pieces
-        planes = p.pp.copy()
-        planes[:, 3] += planes[:, :3] @ way
-        pieces = p._replace(
-            box=meshes.aabb(),
-            pbox=p.pbox + np.concatenate([way, way]),
-            pv=p.pv + way,
-            pp=planes,
-            ev=p.ev + way,
-            vertices=meshes.vertices,
-            faces=meshes.faces,
-            v_at=meshes.vertex_offset,
-            f_at=meshes.face_offset,
-        )
-        return Solids(pieces, self.approximate, self.hulls)
 
 
 def build(meshes: MeshSet) -> Solids:
