@@ -74,6 +74,12 @@ class Settings(BaseSettings):
         default=6144, ge=256, description="Memory budget of one attempt's child process."
     )
 
+    host_memory_mb: int | None = Field(
+        default=None,
+        ge=256,
+        description="Memory that all jobs on this machine share; nine tenths of it by default. "
+        "A job waits until what it is expected to need fits.",
+    )
     job_cores: int = Field(
         default=1, ge=1, description="Cores one attempt's child process may use."
     )

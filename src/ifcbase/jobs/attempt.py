@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ifcbase.errors import (
     LedgerUnavailable,
 )
 from ifcbase.files.store import FileStore
+from ifcbase.jobs.memory import HostMemory
 from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.registry import check_named
 from ifcbase.jobs.sandbox import Sandbox, SandboxJob, SandboxResult
@@ -47,6 +49,7 @@ class Runner:
     again: Callable[[str], None]
     revive: Callable[[], None] = field(default=lambda: None)
     meshes: KeptMeshes | None = None
+    memory: HostMemory | None = None
 
     def handle(self, job_id: str) -> None:
         """Run one attempt if the job waits for one. Failures end up on the job, not here."""
@@ -92,33 +95,55 @@ class Runner:
         output = folder / "output"
         output.mkdir()
         options = self.meshes.options() if self.meshes and check.uses_meshes else {}
+        job = SandboxJob(
+            run=(attempt.number > 1 and check.run_again) or check.run,
+            request=attempt.request,
+            inputs=inputs,
+            folder=output,
+            timeout_s=attempt.timeout_s,
+            memory_mb=attempt.memory_mb,
+            options=options,
+        )
         try:
-            return self.sandbox.run(
-                SandboxJob(
-                    run=(attempt.number > 1 and check.run_again) or check.run,
-                    request=attempt.request,
-                    inputs=inputs,
-                    folder=output,
-                    timeout_s=attempt.timeout_s,
-                    memory_mb=attempt.memory_mb,
-                    options=options,
-                ),
-                on_progress=lease.progress,
-                cancelled=lease.ended,
-            )
+            with self._room(attempt, inputs, lease):
+                result = self.sandbox.run(job, on_progress=lease.progress, cancelled=lease.ended)
         except JobCancelled:
             if lease.lost.is_set():
                 raise LeaseLost from None
             raise
         except IfcbaseError as error:
+            if error.facts:
+                self._learn(attempt, inputs, error.facts.peak_memory_mb)
             # People know their files by the names they gave them.
             for name, link in inputs.items():
                 error.message = error.message.replace(link.name, Path(name).name)
             raise
+        else:
+            self._learn(attempt, inputs, result.peak_memory_mb)
+            return result
         finally:
             # Also after a failure: the other files' meshes are good, and the next try needs them.
             if self.meshes and check.uses_meshes:
                 self.meshes.admit(output)
+
+    def _room(
+        self, attempt: Attempt, inputs: Mapping[str, Path], lease: _Lease
+    ) -> AbstractContextManager[None]:
+        """Room in this machine's memory for what the job is expected to need."""
+        if self.memory is None:
+            return nullcontext()
+        mb = self.memory.expected_mb(attempt.check, _size_mb(inputs), attempt.memory_mb)
+
+        def waiting(taken_mb: int) -> None:
+            lease.progress(
+                "waiting for memory", 0.0, f"needs about {mb} MB, others hold {taken_mb} MB"
+            )
+
+        return self.memory.room(mb, ended=lease.ended, waiting=waiting)
+
+    def _learn(self, attempt: Attempt, inputs: Mapping[str, Path], peak_mb: float) -> None:
+        if self.memory:
+            self.memory.learn(attempt.check, _size_mb(inputs), peak_mb)
 
     def _store(self, attempt: Attempt, folder: Path, result: SandboxResult, lease: _Lease) -> None:
         """Store the results, trying again while the database is away and the lease holds."""
@@ -259,6 +284,10 @@ class _Lease:
                 raise
             _LOG.warning("job %s: progress not noted: %s", self._attempt.job_id, error.message)
             return ledger.heartbeat(token, None)
+
+
+def _size_mb(inputs: Mapping[str, Path]) -> float:
+    return sum(path.stat().st_size for path in inputs.values()) / 2**20
 
 
 def _facts(source: SandboxResult | object | None) -> Mapping[str, Any]:

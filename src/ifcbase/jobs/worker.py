@@ -13,6 +13,7 @@ from ifcbase.files.local import LocalFiles
 from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.engine import Engine
+from ifcbase.jobs.memory import HostMemory, machine_mb
 from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.reaper import reap_until
 from ifcbase.jobs.registry import CHECKS, check_named
@@ -65,6 +66,9 @@ def work(
         again=lambda job_id: _again(dsn, engine, job_id),
         revive=_careful(revive),
         meshes=KeptMeshes.of(settings),
+        memory=HostMemory(
+            settings.cache_folder / "memory", settings.host_memory_mb or machine_mb() * 9 // 10
+        ),
     )
     reaper = threading.Thread(
         target=reap_until,

@@ -26,6 +26,7 @@ from ifcbase.errors import (
 from ifcbase.jobs import attempt as attempts
 from ifcbase.jobs import reaper, worker
 from ifcbase.jobs.attempt import Runner
+from ifcbase.jobs.memory import HostMemory
 from ifcbase.jobs.registry import CHECKS
 from ifcbase.jobs.sandbox import SandboxJob, SandboxResult
 from tests.unit.jobs.test_second_attempt import ATTEMPT
@@ -107,7 +108,7 @@ def until_ended(stand: Stand) -> None:
 
     def child(on_progress: Any, cancelled: Callable[[], bool]) -> SandboxResult:
         on_progress("testing", 0.5, "half")
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while not cancelled():
             assert time.monotonic() < end, "nobody told the child to stop"
             time.sleep(0.01)
@@ -273,3 +274,25 @@ def test_storing_ends_with_the_lease(tmp_path: Path) -> None:
     stand.runner(tmp_path, lease_s=0.1).handle("job")
     assert (stand.stored, stand.failed) == (0, [])
     assert len(stand.refusals["writing"]) > 900
+
+
+# --- no room in this machine's memory ---------------------------------------------------------------
+
+
+def test_a_job_for_which_there_is_no_memory_waits_with_its_lease_and_says_so(
+    tmp_path: Path,
+) -> None:
+    stand = Stand()
+    runner = stand.runner(tmp_path / "work")
+    runner.memory = HostMemory(tmp_path / "memory", 500)
+    thread = threading.Thread(target=runner.handle, args=["job"])
+    with runner.memory.room(400, ended=lambda: False, waiting=lambda _: None):
+        thread.start()
+        end = time.monotonic() + 60
+        while not any(beat and beat["phase"] == "waiting for memory" for beat in stand.beats):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert stand.stored == 0
+    thread.join(60)
+    assert stand.stored == 1
+    assert runner.memory.expected_mb("conversion", 0, 6144) < 20, "it learned from this one"
