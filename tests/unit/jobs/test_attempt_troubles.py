@@ -117,10 +117,18 @@ def until_ended(stand: Stand) -> None:
     stand.child = child
 
 
-def for_a_while(on_progress: Any, _: Callable[[], bool]) -> SandboxResult:
-    on_progress("testing", 0.5, "half")
-    time.sleep(0.3)
-    return RESULT
+def for_two_beats(stand: Stand) -> None:
+    """A child that computes until its lease was renewed twice."""
+
+    def child(on_progress: Any, _: Callable[[], bool]) -> SandboxResult:
+        on_progress("testing", 0.5, "half")
+        end = time.monotonic() + 60
+        while len(stand.beats) < 2:
+            assert time.monotonic() < end, "nobody renews the lease"
+            time.sleep(0.01)
+        return RESULT
+
+    stand.child = child
 
 
 # --- the record of a failure -----------------------------------------------------------------------
@@ -167,8 +175,8 @@ def test_a_lost_lease_and_a_database_that_is_away_are_no_refusals(
 
 def test_a_refused_progress_note_cost_the_lease(tmp_path: Path) -> None:
     stand = Stand(heartbeat=[LedgerError("refused")])
-    stand.child = for_a_while
-    stand.runner(tmp_path, lease_s=0.1).handle("job")
+    for_two_beats(stand)
+    stand.runner(tmp_path).handle("job")
     assert stand.beats[0] is not None
     assert stand.beats[1] is None, "the lease is renewed without it"
     assert stand.stored == 1
@@ -251,7 +259,7 @@ def test_a_database_that_is_away_is_revived(tmp_path: Path) -> None:
 
 def test_heartbeats_of_a_full_database_go_without_progress(tmp_path: Path) -> None:
     stand = Stand(heartbeat=[LedgerFull("full"), LedgerFull("full")])
-    stand.child = for_a_while
+    for_two_beats(stand)
     stand.runner(tmp_path).handle("job")
     assert (stand.stored, stand.revived) == (1, 0)
     assert stand.beats[1] is None
@@ -286,7 +294,7 @@ def test_a_job_for_which_there_is_no_memory_waits_with_its_lease_and_says_so(
     runner = stand.runner(tmp_path / "work")
     runner.memory = HostMemory(tmp_path / "memory", 500)
     thread = threading.Thread(target=runner.handle, args=["job"])
-    with runner.memory.room(400, ended=lambda: False, waiting=lambda _: None):
+    with runner.memory.room(500, ended=lambda: False, waiting=lambda _: None):
         thread.start()
         end = time.monotonic() + 60
         while not any(beat and beat["phase"] == "waiting for memory" for beat in stand.beats):
