@@ -238,9 +238,9 @@ def test_verifying_frees_the_rows_it_wrote(told: Chain) -> None:
         "select relname, vacuum_count from pg_stat_user_tables"
         " where schemaname = 'clash' and relname in ('pair_states', 'state_changes')"
     )
-    before = dict(told.world.sql(counted))
+    before: dict[str, int] = dict(told.world.sql(counted))
     assert run("ledger", "verify").exit_code == 0
-    after = dict(told.world.sql(counted))
+    after: dict[str, int] = dict(told.world.sql(counted))
     assert {name: after[name] - before[name] for name in before} == dict.fromkeys(before, 1)
     told.world.sql("update clash.pair_states set state = 'resolved' where state = 'new'")
     assert "the derived states are kept now" in run("ledger", "verify", "--repair").stdout
