@@ -18,8 +18,9 @@ from ifcbase.clash.engine import (
     nothing_read,
 )
 from ifcbase.clash.group import is_coarse, smart_groups
-from ifcbase.clash.pairs import to_clashes, to_pairs
+from ifcbase.clash.pairs import take, to_clashes, to_pairs, worst_first
 from ifcbase.clash.report import (
+    LIST_CUT,
     Clashes,
     ClashReport,
     FileReport,
@@ -210,7 +211,22 @@ def _run_set(
             sizes,
         )
         report.warnings += _undecided(contacts.undecided, [files[i] for i in back.tolist()])
+        _cut(report)
     return report
+
+
+def _cut(report: SetReport) -> None:
+    """Keep no more clashes than asked for, the worst of them, and say so."""
+    found, longest = len(report.clashes), report.definition.max_clashes
+    if longest is None or found <= longest:
+        return
+    kept = np.sort(worst_first(report.clashes)[:longest])
+    report.clashes = take(report.clashes, kept)
+    report.incomplete = LIST_CUT
+    report.warnings.append(
+        f"the list of clashes was cut: {found} were found, and the {longest} worst are kept "
+        "(max_clashes)"
+    )
 
 
 def _side(source: ClashFile, file: int, models: Sequence[LoadedModel]) -> SideFile:

@@ -62,6 +62,7 @@ def _clash_set(report: ClashReport, each: SetReport, min_coverage: float) -> dic
         "verdict": each.verdict(min_coverage).value,
         "coverage": {
             "share": each.coverage,
+            "incomplete": each.incomplete,
             "a": [_side(report, side) for side in each.a],
             "b": [_side(report, side) for side in each.b],
         },

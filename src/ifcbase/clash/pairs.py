@@ -62,6 +62,16 @@ def to_clashes(
     return kept, PairList(left.a_file, left.a, left.b_file, left.b)
 
 
+def worst_first(clashes: Clashes) -> npt.NDArray[np.intp]:
+    """The rows of the clashes from the worst to the mildest: the deepest first, then the nearest of
+    those that only come too close."""
+    apart = clashes.kind == Kind.CLEARANCE
+    rows: npt.NDArray[np.intp] = np.lexsort(
+        (np.where(apart, clashes.distance, -clashes.distance), apart)
+    )
+    return rows
+
+
 def take(clashes: Clashes, rows: npt.NDArray[np.intp]) -> Clashes:
     """Some of the clashes, in the order of ``rows``."""
     return Clashes(

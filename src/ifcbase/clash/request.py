@@ -64,6 +64,7 @@ def _no_negative_zero(value: float) -> float:
     return value + 0.0
 
 
+Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1)]
 Metres = Annotated[
     float,
     BeforeValidator(_no_boolean),
@@ -134,6 +135,8 @@ class ClashSet(_Strict):
     check_all: bool = False
     allow_touching: bool = False
     include_related: bool = False
+    #: The longest list of clashes wanted; of more the worst are kept, and the rest is untested.
+    max_clashes: Count | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -220,7 +223,9 @@ def _canonical(document: Any) -> str:
 
 
 #: What a request says once for all its sets; a set's own value wins.
-_SHARED = ("mode", "tolerance", "clearance", "check_all", "allow_touching", "include_related")
+_SHARED = (
+    "mode", "tolerance", "clearance", "check_all", "allow_touching", "include_related", "max_clashes",
+)  # fmt: skip
 
 
 class ClashRequest(_Strict):
@@ -237,6 +242,7 @@ class ClashRequest(_Strict):
     check_all: bool = False
     allow_touching: bool = False
     include_related: bool = False
+    max_clashes: Count | None = None
     smart_grouping: bool = False
     max_cluster_distance: Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, le=10_000)] = (
         5.0

@@ -68,6 +68,10 @@ def clash(
         bool,
         typer.Option("--include-related", help="Also hosts with fillings, parts of one assembly."),
     ] = False,
+    max_clashes: Annotated[
+        int | None,
+        typer.Option(help="Keep only so many of a set, the worst; others count as untested."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the clash set.")] = None,
     spec: Annotated[
         Path | None, typer.Option(help="Clash sets in ifcclash's JSON, instead of --a and --b.")
@@ -112,6 +116,7 @@ def clash(
         "allow_touching": allow_touching or None,
         "check_all": check_all or None,
         "include_related": include_related or None,
+        "max_clashes": max_clashes,
     }
     rules = {key: value for key, value in given.items() if value is not None}
     if not spec:

@@ -11,7 +11,7 @@ from ifcbase.errors import RequestInvalid, SelectorInvalid
 #: Fields of which the command line sets one value for all sets.
 _SHARED = {
     "mode", "tolerance", "clearance", "check_all", "allow_touching", "include_related",
-    "min_coverage", "name",
+    "min_coverage", "name", "max_clashes",
 }  # fmt: skip
 HINT = "Correct the option and try again; `ifcbase clash --help` explains each."
 

@@ -7,6 +7,7 @@ import threading
 
 from ifcbase.errors import IfcbaseError, LedgerUnavailable
 from ifcbase.jobs.engine import Connection, Engine
+from ifcbase.jobs.registry import CHECKS
 from ifcbase.jobs.submit import deliver_again
 from ifcbase.ledger.connect import connect, translated
 from ifcbase.sqlfiles import queries
@@ -23,7 +24,7 @@ def reap_once(dsn: str, engine: Engine, *, undelivered_after_s: float = 15.0) ->
         with connection.transaction():
             reaped = [row[0] for row in connection.execute(_SQL["reap"])]
         with connection.transaction():
-            older = {"older_than_s": undelivered_after_s}
+            older = {"older_than_s": undelivered_after_s, "checks": list(CHECKS)}
             quiet = [row[0] for row in connection.execute(_SQL["undelivered"], older)]
             waiting = engine.waiting(connection, quiet) if quiet else set()
             lost = [job_id for job_id in quiet if job_id not in waiting and job_id not in reaped]

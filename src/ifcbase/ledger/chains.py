@@ -174,6 +174,12 @@ def verify(connection: Connection, set_id: int, *, repair: bool = False) -> list
         return _rows(connection, "verify", set=set_id)
 
 
+def sweep(connection: Connection) -> None:
+    """Free what deriving states anew left behind: rows replaced in every table of states."""
+    with translated():
+        connection.execute(_SQL["sweep"])
+
+
 def _rows(connection: Connection, query: str, **parameters: Any) -> list[Row]:
     with translated(), connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_SQL[query], parameters).fetchall()

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ifcbase.clash.detect import detect
-from ifcbase.clash.report import Clashes, Kind, LeftOut, Measured, Verdict
+from ifcbase.clash.output import to_document
+from ifcbase.clash.report import LIST_CUT, Clashes, Kind, LeftOut, Measured, Verdict
 from ifcbase.clash.request import parse_request
 from ifcbase.errors import RequestInvalid
 from tests.ifc_builder import IfcBuilder
@@ -156,6 +157,30 @@ def window_wall() -> IfcBuilder:
     window = builder.box("window", (1.9, 0.05, 0.9), (1.2, 0.1, 1.2), "IfcWindow")
     builder.opening(wall, (2, 0, 1), (1, 0.2, 1), filling=window)
     return builder
+
+
+def test_a_list_longer_than_asked_for_is_cut_and_says_so(bench: Bench) -> None:
+    builder = IfcBuilder()
+    builder.box("wall", (0, 0, 0), (9, 0.2, 3))
+    for i, depth in enumerate((0.05, 0.15, 0.1)):
+        builder.box(f"pipe {i}", (2 * i, 0.2 - depth, 1), (0.3, 2, 0.3), "IfcBeam")
+    bench.add("m.ifc", builder)
+    walls = {"file": "m.ifc", "selector": "IfcWall"}
+    beams = {"file": "m.ifc", "selector": "IfcBeam"}
+    whole = bench.run(walls, beams)
+    assert (len(whole.clashes), whole.incomplete) == (3, None)
+    enough = bench.run(walls, beams, max_clashes=3, smart_grouping=True)
+    assert (len(enough.clashes), enough.incomplete, enough.warnings) == (3, None, [])
+    assert bench.pairs(walls, beams, max_clashes=2) == [("wall", "pipe 1"), ("wall", "pipe 2")]
+    cut = bench.run(walls, beams, max_clashes=1, smart_grouping=True)
+    assert bench.report is not None
+    (document,) = to_document(bench.report)
+    assert (len(cut.clashes), cut.incomplete, cut.coverage) == (1, LIST_CUT, 1.0)
+    assert cut.verdict() is Verdict.FOUND
+    assert document["coverage"]["incomplete"] == LIST_CUT
+    assert document["warnings"] == [
+        "the list of clashes was cut: 3 were found, and the 1 worst are kept (max_clashes)"
+    ]
 
 
 def test_filling_in_its_own_host_is_left_out_and_counted(bench: Bench) -> None:

@@ -403,6 +403,14 @@ def test_one_job_of_an_unknown_check_stopped_the_reaper_for_all(
     assert f"job {strange}: not delivered again" in caplog.text
     states = desk.world.sql("select distinct state from core.jobs")
     assert states == [("queued",)], "it waits for a worker that knows it"
+    # What an older worker cannot deliver it did not deliver: a newer one finds it at once, and not
+    # fifteen seconds after the last round of any older one.
+    given = desk.world.value("select delivered_at from core.jobs where id = %s", strange)
+    assert reap_once(desk.world.dsn, desk.engine, undelivered_after_s=0) == []
+    assert desk.world.value("select delivered_at from core.jobs where id = %s", strange) == given
+    known = desk.world.sql("select core.undelivered(0, '{clash,tomorrow}')::text")
+    assert (strange,) in known
+    assert desk.world.value("select delivered_at from core.jobs where id = %s", strange) > given
 
 
 def _of_another_check(desk: Desk, job_id: str) -> None:

@@ -232,6 +232,20 @@ def test_verifying_exits_with_two_where_the_ledger_differs(told: Chain) -> None:
     assert run("ledger", "verify").exit_code == 0
 
 
+def test_verifying_frees_the_rows_it_wrote(told: Chain) -> None:
+    """Undone or kept: every state of a chain was written once more, and stayed as a dead row."""
+    counted = (
+        "select relname, vacuum_count from pg_stat_user_tables"
+        " where schemaname = 'clash' and relname in ('pair_states', 'state_changes')"
+    )
+    before: dict[str, int] = dict(told.world.sql(counted))
+    assert run("ledger", "verify").exit_code == 0
+    after: dict[str, int] = dict(told.world.sql(counted))
+    assert {name: after[name] - before[name] for name in before} == dict.fromkeys(before, 1)
+    told.world.sql("update clash.pair_states set state = 'resolved' where state = 'new'")
+    assert "the derived states are kept now" in run("ledger", "verify", "--repair").stdout
+
+
 @pytest.mark.parametrize(("text", "expected"), [("7d", 604800), ("12h", 43200), ("2w", 1209600)])
 def test_spans_of_time(text: str, expected: float) -> None:
     assert seconds(text) == expected

@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from tests.integration.servers import Database
 from tests.integration.world import World
 
 THEN = datetime(2024, 2, 29, 12, 30, 15, 123456, tzinfo=UTC)
@@ -301,3 +303,32 @@ def test_deleting_a_project_takes_everything_of_it(any_world: World) -> None:
     for view in ROWS:
         assert any_world.sql(f"select project_id from public.{view}") == [(1,)]
     assert any_world.value("select count(*) from core.jobs") == 0
+
+
+def test_ids_chosen_at_once_never_turn_the_numbers_back(ledger: Database) -> None:
+    """Two who chose an id at the same time: the smaller one, written last, was given out again."""
+    ids = [int(each) for each in np.random.default_rng(11).permutation(np.arange(1, 121) * 10_000)]
+    ready = threading.Barrier(4)
+
+    def choose(part: list[int]) -> None:
+        with psycopg.connect(ledger.dsn, autocommit=True) as connection:
+            ready.wait(60)
+            for each in part:
+                connection.execute(
+                    "insert into conversion.results (id, input_filename, output_filename,"
+                    " conversion_options) values (%s, 'a', 'b', '{}')", (each,)
+                )  # fmt: skip
+                connection.execute(
+                    "insert into conversion.results (input_filename, output_filename,"
+                    " conversion_options) values ('a', 'b', '{}')"
+                )
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(choose, [ids[i::4] for i in range(4)]))
+    with psycopg.connect(ledger.dsn) as connection:
+        row = connection.execute(
+            "select pg_sequence_last_value('conversion.results_id_seq') >= max(id), count(*)"
+            " from conversion.results"
+        ).fetchone()
+    assert row is not None
+    assert row[0]

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ifcbase.clash.engine import Contacts, Members
-from ifcbase.clash.pairs import to_clashes, to_pairs
+from ifcbase.clash.pairs import to_clashes, to_pairs, worst_first
 from ifcbase.clash.report import Clashes, Kind, Measured, PairList
 from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.relations import Relations
+from tests.unit.clash.reports import clashes
 
 Where = tuple[int, int]
 Row = tuple[Where, Where, float]
@@ -196,3 +197,26 @@ def test_pairs_stand_on_the_sides_on_which_their_clashes_would(data: st.DataObje
 def test_a_listed_pair_of_an_element_that_was_not_asked_for_is_refused() -> None:
     with pytest.raises(ReportInvalid):
         to_pairs(members([(0, 0)]), members([(1, 1)]), members([(0, 0)]), members([(1, 0)]), SIZES)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.tuples(st.booleans(), st.floats(0, 9)), max_size=8), st.integers(0, 8))
+def test_the_worst_are_the_deepest_and_then_the_nearest(
+    rows: list[tuple[bool, float]], longest: int
+) -> None:
+    apart = np.array([each for each, _ in rows], bool)
+    distance = np.array([each for _, each in rows], np.float64)
+    found = dataclasses.replace(
+        clashes([(0, 0, 1, 0)] * len(rows)),
+        kind=np.where(apart, Kind.CLEARANCE, Kind.COLLISION).astype(np.uint8),
+        distance=distance,
+    )
+    order = worst_first(found).tolist()
+    assert sorted(order) == list(range(len(rows)))
+    kept, left = order[:longest], order[longest:]
+    for i in kept:
+        for j in left:
+            if apart[i] != apart[j]:
+                assert apart[j], "one that only comes too close gives way to one that penetrates"
+            else:
+                assert distance[i] <= distance[j] if apart[i] else distance[i] >= distance[j]

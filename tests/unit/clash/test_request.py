@@ -94,6 +94,16 @@ def test_values_of_a_set_win_over_those_of_the_request() -> None:
     assert all(s.include_related for s in request.clash_sets)
 
 
+def test_the_longest_list_is_no_part_of_the_definition() -> None:
+    """A shorter list says less of the same question: the chain goes on, and what is missing from it
+    is untested."""
+    request = parse_request({"clash_sets": [one_set(), one_set(name="own", max_clashes=7)],
+                             "max_clashes": 100})  # fmt: skip
+    assert [each.max_clashes for each in request.clash_sets] == [100, 7]
+    assert request.clash_sets[0].definition() == request.clash_sets[1].definition()
+    assert parse_request([one_set()]).clash_sets[0].max_clashes is None
+
+
 @pytest.mark.parametrize("b", [[], None, "absent"])
 def test_no_b_is_a_self_clash(b: Any) -> None:
     values = one_set(b=b)
@@ -121,6 +131,8 @@ def test_sets_without_a_name_get_different_ones() -> None:
         ({"tolerance": True}, "clash_sets[0].tolerance"),
         ({"tolerance": "wide"}, "clash_sets[0].tolerance"),
         ({"tolerance": 101}, "clash_sets[0].tolerance"),
+        ({"max_clashes": 0}, "clash_sets[0].max_clashes"),
+        ({"max_clashes": True}, "clash_sets[0].max_clashes"),
         ({"mode": "clearance"}, "clearance must be more than 0"),
         ({"mode": "clearance", "clearance": 0}, "clearance must be more than 0"),
         ({"mode": "clearance", "clearance": -1}, "clash_sets[0].clearance"),

@@ -28,8 +28,8 @@ select check_name from core.jobs where id = %(job)s
 -- reap: takes lapsed leases away; which jobs wait again
 select job_id::text from core.reap() where state = 'queued'
 
--- undelivered: queued jobs that nobody has taken for a while
-select core.undelivered(%(older_than_s)s)::text
+-- undelivered: queued jobs that nobody has taken for a while; those of these checks count as delivered
+select core.undelivered(%(older_than_s)s, %(checks)s)::text
 
 -- show: one job with all that is known of it
 select j.id::text as id, p.name as project, j.check_name as "check", j.state, j.request, j.progress,
