@@ -89,7 +89,9 @@ def diff(
     wanted = reports.wanted(report, bcf, [old, new, output_])
     if submit_:
         reports.refuse_with_submit(
-            wanted, hint="Run it without --submit for that; -o writes JSON of a submitted diff."
+            wanted,
+            hint="Submit without it, then `ifcbase export RESULT --check diff -o FILE`; or run it "
+            "without --submit.",
         )
     for path in paths.values():
         check_file(path)

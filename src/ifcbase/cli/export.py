@@ -13,10 +13,11 @@ from ifcbase.cli import context, reports
 from ifcbase.cli.findings import Check, Review, State
 from ifcbase.errors import RequestInvalid
 from ifcbase.exchange.from_findings import from_clash_result, from_findings
+from ifcbase.exchange.from_results import from_diff_result, from_ids_result
 from ifcbase.exchange.report import Comment, Report, grouped
 from ifcbase.jobs.engine import Connection
+from ifcbase.ledger import diffs, findings, ids, reading, results
 from ifcbase.ledger import export as ledger
-from ifcbase.ledger import findings, reading
 
 
 def export(
@@ -25,13 +26,16 @@ def export(
         typer.Option("-o", "--output", help="The file: .html, .xlsx, .csv, .bcf or .md; repeat."),
     ],
     result: Annotated[
-        int | None, typer.Argument(help="Number of a clash result; none: the open findings.")
+        int | None, typer.Argument(help="Number of a result; none: the open findings.")
     ] = None,
     by_group: Annotated[
         bool, typer.Option("--by-group", help="One entry per group of clashes.")
     ] = False,
     bcf: reports.BcfOption = "2.1",
-    check: Annotated[Check | None, typer.Option(help="Findings of this check only.")] = None,
+    check: Annotated[
+        Check | None,
+        typer.Option(help="The check of the result (clash); without one, findings of it only."),
+    ] = None,
     discipline: Annotated[
         str | None, typer.Option(help="Findings that concern this discipline only.")
     ] = None,
@@ -47,12 +51,12 @@ def export(
     ] = None,
     project: Annotated[str | None, typer.Option(help="Project.")] = None,
 ) -> None:
-    """Write a clash result, or the open findings of all checks, as BCF, XLSX, CSV, HTML or Markdown.
+    """Write a result, or the open findings of all checks, as BCF, XLSX, CSV, HTML or Markdown.
 
     Topics of the same finding have the same id in every file.
     """
     wanted = reports.wanted(output, bcf, [])
-    chosen = {"--check": check, "--discipline": discipline, "--state": state, "--review": review,
+    chosen = {"--discipline": discipline, "--state": state, "--review": review,
               "--assigned": assigned}  # fmt: skip
     given = [name for name, value in chosen.items() if value is not None]
     if result is not None and given:
@@ -60,7 +64,7 @@ def export(
     with context.ledger_connection() as (settings, connection):
         name = context.project_name(connection, settings, project)
         if result is not None:
-            made = _result(connection, name, result)
+            made = _RESULTS[check or Check.CLASH](connection, name, result)
         else:
             rows = findings.list_findings(
                 connection, name, check=check, discipline=discipline,
@@ -77,7 +81,7 @@ def export(
     reports.say(reports.write_all(grouped(made) if by_group else made, wanted))
 
 
-def _result(connection: Connection, project: str, result: int) -> Report:
+def _clash_result(connection: Connection, project: str, result: int) -> Report:
     header = reading.show_result(connection, project, result)
     judged = ledger.judged(connection, result)
     return from_clash_result(
@@ -90,6 +94,41 @@ def _result(connection: Connection, project: str, result: int) -> Report:
         project=project,
         namespace=ledger.project_identity(connection, project),
     )
+
+
+def _ids_result(connection: Connection, project: str, result: int) -> Report:
+    header = results.show_other(connection, project, Check.TESTER, result)
+    judged = ledger.judged_findings(connection, Check.TESTER, result)
+    return from_ids_result(
+        header,
+        ids.read(connection, result, None),
+        datetime.now(UTC),
+        judged=judged,
+        comments=_comments(connection, [row["lasting_id"] for row in judged.values()]),
+        project=project,
+        namespace=ledger.project_identity(connection, project),
+    )
+
+
+def _diff_result(connection: Connection, project: str, result: int) -> Report:
+    header = results.show_other(connection, project, Check.DIFF, result)
+    judged = ledger.judged_findings(connection, Check.DIFF, result)
+    return from_diff_result(
+        header,
+        diffs.show_changes(connection, result, None),
+        datetime.now(UTC),
+        judged=judged,
+        comments=_comments(connection, [row["lasting_id"] for row in judged.values()]),
+        project=project,
+        namespace=ledger.project_identity(connection, project),
+    )
+
+
+_RESULTS = {
+    Check.CLASH: _clash_result,
+    Check.TESTER: _ids_result,
+    Check.DIFF: _diff_result,
+}
 
 
 def _comments(connection: Connection, numbers: Sequence[int]) -> Mapping[int, Sequence[Comment]]:

@@ -171,13 +171,13 @@ def _asked(
     if len(paths) > 1 or not wait:
         raise RequestInvalid(
             "a submitted check makes one report, and -o or --report waits for it",
-            hint="Give one of them; `ifcbase export` writes others from the ledger.",
+            hint="Give one of them; `ifcbase export RESULT --check tester` writes others from the ledger.",
         )
     kind = ReportType.JSON if output else _kind_of(paths[0])
     if kind is ReportType.BCF and wanted.bcf != "2.1":
         raise RequestInvalid(
             f"a submitted check writes BCF 2.1, not {wanted.bcf}",
-            hint="Write it afterwards with `ifcbase export`.",
+            hint="Write it afterwards with `ifcbase export RESULT --check tester`.",
         )
     return {"report_type": kind, "output_filename": paths[0].name}, {paths[0].name: paths[0]}
 
@@ -190,7 +190,7 @@ def _kind_of(path: Path) -> ReportType:
         known = ", ".join(f".{each}" for each in ReportType)
         raise RequestInvalid(
             f"{path.name}: a submitted check makes no such report",
-            hint=f"Let the name end in one of {known}; or `ifcbase export` afterwards.",
+            hint=f"Let the name end in one of {known}; or `ifcbase export RESULT --check tester` afterwards.",
         ) from None
 
 

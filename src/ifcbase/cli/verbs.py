@@ -23,7 +23,7 @@ VERBS = {
     "plan": "Try a decision rule or a tolerance on the last result; nothing is changed.",
     "trend": "How many pairs are in each state after each result.",
     "findings": "What is open, over all checks: clashes, IDS failures, changes.",
-    "export": "Write a clash result, or the open findings of all checks, as BCF, XLSX, CSV, HTML or Markdown.",
+    "export": "Write a result, or the open findings of all checks, as BCF, XLSX, CSV, HTML or Markdown.",
     "jobs": "Jobs: list, show, cancel, requeue, wait.",
     "results": "Results: list, show.",
     "sets": "Clash sets: list, show.",

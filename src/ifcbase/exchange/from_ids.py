@@ -131,6 +131,15 @@ def _findings(
     report: TesterReport, each: SpecificationReport, model: str
 ) -> Iterator[neutral.Finding]:
     ids = report.ids[each.ids].title
+    if each.misses:
+        yield neutral.Finding(
+            key=("ids", ids, each.name, "occurrence", model),
+            title=f"{each.name}: no element it requires is there",
+            kind="occurrence",
+            elements=(),
+            details="There must be one.",
+            priority="Normal",
+        )
     for row in each.failures:
         yield _finding(report, each, (ids, each.name, "prohibited"), "prohibited", row, model)
     for rule in each.requirements:

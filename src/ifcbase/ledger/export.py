@@ -27,6 +27,13 @@ def judged(connection: Connection, result: int) -> dict[int, Row]:
     return {row["pair_id"]: row for row in _rows(connection, "judged", result=result)}
 
 
+def judged_findings(connection: Connection, check: str, result: int) -> dict[int, Row]:
+    """By finding of an IDS or diff result: the lasting one, its state as of that result, its review
+    now."""
+    rows = _rows(connection, f"judged_{check}", result=result)
+    return {row["finding_id"]: row for row in rows}
+
+
 def decisions(connection: Connection, findings: Sequence[int]) -> list[Row]:
     """Decisions and comments about findings in the order in which they were made."""
     return _rows(connection, "comments", findings=list(findings))

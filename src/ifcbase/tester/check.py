@@ -12,8 +12,7 @@ import ifcopenshell
 from ifcbase.errors import NotIfc, RequestInvalid
 from ifcbase.ifc.opening import open_model
 from ifcbase.progress import Progress, silent
-from ifcbase.tester import properties
-from ifcbase.tester.evaluate import Elements, evaluate
+from ifcbase.tester.evaluate import evaluate, forget
 from ifcbase.tester.ids.reading import read_valid
 from ifcbase.tester.ids.values import EPSILON
 from ifcbase.tester.report import IdsFile, ModelFile, TesterReport
@@ -55,23 +54,22 @@ def check(
     specifications = [
         (i, s) for i, document in enumerate(documents) for s in document.specifications
     ]
-    elements = Elements()
-    reports = []
-    properties.forget()
+    forget()
     try:
-        for number, (index, specification) in enumerate(specifications):
-            tick = _ticker(progress, number, len(specifications), specification.name)
-            tick(0.0)
-            reports.append(evaluate(specification, opened, elements, index, tick))
+        elements, reports = evaluate(
+            specifications,
+            opened,
+            lambda share: progress("checking", _READ + (1.0 - _READ) * share),
+        )
     finally:
-        properties.forget()
+        forget()
     progress("checking", 1.0)
     if look is not None:
         look(opened)
     return TesterReport(
         model=ModelFile(name, _sha256(model), opened.schema_identifier),
         ids=[IdsFile(d.name, d.sha256, d.title) for d in documents],
-        elements=elements.rows,
+        elements=elements,
         specifications=reports,
         findings=findings,
         strict_version=strict_version,
@@ -82,13 +80,6 @@ def check(
             "rules": RULES_VERSION,
         },
     )
-
-
-def _ticker(progress: Progress, number: int, count: int, name: str) -> Callable[[float], None]:
-    def tick(fraction: float) -> None:
-        progress("checking", _READ + (1.0 - _READ) * (number + fraction) / count, name)
-
-    return tick
 
 
 def _sha256(path: Path) -> str:

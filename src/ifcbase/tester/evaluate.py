@@ -1,19 +1,23 @@
-"""Judge the elements of one model by one specification."""
+"""Judge the elements of one model by specifications."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+from array import array
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import ifcopenshell
-import ifcopenshell.util.element
 from ifctester.facet import Facet
 from ifctester.reporter import get_requirement_label_value
 
-from ifcbase.tester.facets import Entity, Instance
+from ifcbase.tester import properties
+from ifcbase.tester.facets import Entity
+from ifcbase.tester.facts import Instance, is_kind, predefined_type_of, type_of, value_of
 from ifcbase.tester.ids.document import Specification
 from ifcbase.tester.ids.usage import Usage
-from ifcbase.tester.properties import type_of, value_of
 from ifcbase.tester.report import Element, RequirementReport, Row, SpecificationReport
 
 _MAX_REASON = 2_000
@@ -33,39 +37,75 @@ class Elements:
     def index(self, instance: Instance) -> int:
         """The element's index in ``rows``, appended at first sight."""
         step_id = int(instance.id())
-        if step_id not in self._index:
-            self._index[step_id] = len(self.rows)
+        index = self._index.get(step_id)
+        if index is None:
+            index = self._index[step_id] = len(self.rows)
             self.rows.append(_element(instance, step_id))
-        return self._index[step_id]
+        return index
 
 
 def evaluate(
-    specification: Specification,
+    specifications: Sequence[tuple[int, Specification]],
     model: ifcopenshell.file,
-    elements: Elements,
-    ids: int,
     tick: Callable[[float], None],
-) -> SpecificationReport:
-    """Which elements the specification applies to, and how they fare; ``tick`` gets the fraction.
+) -> tuple[list[Element], list[SpecificationReport]]:
+    """All elements met, and of each specification to which of them it applies and how they fare.
 
-    An element on which the check itself fails is listed as unjudged; the others go on.
+    Specifications come with the index of their IDS; ``tick`` gets the fraction that is done.
+    An element on which the check itself fails is listed as unjudged; the others go on. The elements
+    are gone through once, in the order of the file, for all specifications: what was read of one
+    serves whoever asks next.
     """
-    report = _outline(specification, model, ids)
-    applicable = _applicable(specification, model, elements, report)
-    if specification.usage is Usage.PROHIBITED:
-        for instance in applicable:
-            index = elements.index(instance)
-            report.elements.append(index)
-            report.failures.append(Row(index, PROHIBITED_REASON))
-        return report
-    for count, instance in enumerate(applicable):
-        index = elements.index(instance)
-        report.elements.append(index)
-        for facet, requirement in zip(specification.requirements, report.requirements, strict=True):
-            _judge(facet, requirement, instance, index)
+    elements = Elements()
+    tasks = [_Task(specification, model, ids) for ids, specification in specifications]
+    total = sum(len(task.candidates) for task in tasks)
+    waiting = heapq.merge(*(zip(t.candidates, repeat(at)) for at, t in enumerate(tasks)))
+    current = None
+    instance: Instance = None
+    for count, (step_id, at) in enumerate(waiting):
+        if step_id != current:
+            current, instance = step_id, model.by_id(step_id)
+        tasks[at].take(instance, elements)
         if count % _STRIDE == 0:
-            tick(count / len(applicable))
-    return report
+            tick(count / total)
+    return elements.rows, [task.report for task in tasks]
+
+
+class _Task:
+    """One specification while elements pass by."""
+
+    def __init__(self, specification: Specification, model: ifcopenshell.file, ids: int) -> None:
+        self.report = _outline(specification, model, ids)
+        self._prohibited = specification.usage is Usage.PROHIBITED
+        self._requirements = list(
+            zip(specification.requirements, self.report.requirements, strict=True)
+        )
+        # The first facet finds candidates, all facets then decide.
+        self._applicability = list(specification.applicability)
+        found: Iterable[Instance] = ()
+        if self._applicability:
+            found = self._applicability[0].filter(model, None)
+            if isinstance(self._applicability[0], Entity):
+                del self._applicability[0]  # what it finds, it has decided upon
+        #: Their numbers in the file and not they themselves: those of all specifications wait at once.
+        self.candidates = array("q", sorted(int(each.id()) for each in found))
+
+    def take(self, instance: Instance, elements: Elements) -> None:
+        """Judge one candidate, if the specification applies to it."""
+        try:
+            applies = all(facet(instance).is_pass for facet in self._applicability)
+        except Exception as error:  # noqa: BLE001 - as for requirements: listed, not lost
+            self.report.unjudged.append(Row(elements.index(instance), _failure(error)))
+            return
+        if not applies:
+            return
+        index = elements.index(instance)
+        self.report.elements.append(index)
+        if self._prohibited:
+            self.report.failures.append(Row(index, PROHIBITED_REASON))
+            return
+        for facet, requirement in self._requirements:
+            _judge(facet, requirement, instance, index)
 
 
 def _judge(facet: Facet, requirement: RequirementReport, instance: Instance, index: int) -> None:
@@ -78,29 +118,6 @@ def _judge(facet: Facet, requirement: RequirementReport, instance: Instance, ind
     requirement.evaluated += 1
     if not result.is_pass:
         requirement.failures.append(Row(index, clean(reason)[:_MAX_REASON]))
-
-
-def _applicable(
-    specification: Specification,
-    model: ifcopenshell.file,
-    elements: Elements,
-    report: SpecificationReport,
-) -> list[Instance]:
-    """In the order of the file. The first facet finds candidates, all facets then decide."""
-    facets = list(specification.applicability)
-    if not facets:
-        return []
-    candidates = sorted(facets[0].filter(model, None), key=lambda e: int(e.id()))
-    if isinstance(facets[0], Entity):
-        del facets[0]  # what it finds, it has decided upon; the others find candidates only
-    found = []
-    for instance in candidates:
-        try:
-            if all(facet(instance).is_pass for facet in facets):
-                found.append(instance)
-        except Exception as error:  # noqa: BLE001 - as for requirements: listed, not lost
-            report.unjudged.append(Row(elements.index(instance), _failure(error)))
-    return found
 
 
 def _failure(error: Exception) -> str:
@@ -146,8 +163,8 @@ def _requirement(facet: Facet, specification: Specification) -> RequirementRepor
 
 def _element(instance: Instance, step_id: int) -> Element:
     element_type = type_of(instance)
-    if instance.is_a("IfcObjectDefinition"):
-        predefined_type = ifcopenshell.util.element.get_predefined_type(instance)
+    if is_kind(instance, "IfcObjectDefinition"):
+        predefined_type = predefined_type_of(instance)
     else:
         predefined_type = value_of(instance, "PredefinedType")
     return Element(
@@ -159,8 +176,13 @@ def _element(instance: Instance, step_id: int) -> Element:
         description=_text(value_of(instance, "Description")),
         tag=_text(value_of(instance, "Tag")),
         text=clean(str(instance)),
-        type_text=_text(element_type),
+        type_text=None if element_type is None else _type_text(element_type),
     )
+
+
+@lru_cache(maxsize=256)
+def _type_text(element_type: Instance) -> str:
+    return clean(str(element_type))
 
 
 def _text(value: Any) -> str | None:
@@ -168,6 +190,14 @@ def _text(value: Any) -> str | None:
     return None if value is None else clean(str(value))
 
 
+def forget() -> None:
+    """Let go of the model; instances of the next one may look the same as its."""
+    _type_text.cache_clear()
+    properties.forget()
+
+
 def clean(text: str) -> str:
     """A text that JSON and Postgres can hold: no NUL, no halves of surrogate pairs."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -12,11 +12,10 @@ import ifcopenshell.util.element
 import ifcopenshell.util.type
 from ifctester import facet as stock
 
+from ifcbase.tester.facts import Instance, is_kind, material_of, predefined_type_of, type_of
 from ifcbase.tester.ids.values import Literal, Restriction
 from ifcbase.tester.properties import Held, attributes, property_sets
 
-#: An entity instance of IfcOpenShell, which has no types of its own for it.
-Instance: TypeAlias = Any
 Elements: TypeAlias = Sequence[Instance]
 
 
@@ -88,7 +87,7 @@ class Entity(_Facet, stock.Entity):  # type: ignore[misc]
                 return stock.EntityResult(False, {"type": "NAME", "actual": mapped or actual})
         if self.predefinedType is None:
             return stock.EntityResult(True)
-        actual_type = ifcopenshell.util.element.get_predefined_type(inst)
+        actual_type = predefined_type_of(inst)
         # A pattern that happens to cover the word USERDEFINED is about the type's own name.
         passed = actual_type == self.predefinedType or (
             self.predefinedType == "USERDEFINED"
@@ -100,9 +99,9 @@ class Entity(_Facet, stock.Entity):  # type: ignore[misc]
 
 def _mapped_class(inst: Instance) -> str | None:
     """The class an IFC2X3 occurrence has through its type, None in all other cases."""
-    if not (inst.is_a(True).startswith("IFC2X3.") and inst.is_a("IfcObject")):
+    if not (inst.is_a(True).startswith("IFC2X3.") and is_kind(inst, "IfcObject")):
         return None
-    element_type = ifcopenshell.util.element.get_type(inst)
+    element_type = type_of(inst)
     if element_type is None or element_type == inst:
         return None
     allowed = ifcopenshell.util.type.get_applicable_entities(element_type.is_a(), "IFC2X3")
@@ -135,10 +134,10 @@ class Attribute(_Facet, stock.Attribute):  # type: ignore[misc]
         optional = self.cardinality == "optional"
         if optional and all(h.value is None for h in held):
             return stock.AttributeResult(True)
-        reason = self._fault(held, inst.file)
+        reason = self._fault(held, inst)
         return self.answer(reason is None, stock.AttributeResult, reason or {})
 
-    def _fault(self, held: list[Held], model: ifcopenshell.file) -> dict[str, Any] | None:
+    def _fault(self, held: list[Held], owner: Instance) -> dict[str, Any] | None:
         if not held:
             return {"type": "NOVALUE"}
         present = [h for h in held if not h.empty]
@@ -147,7 +146,7 @@ class Attribute(_Facet, stock.Attribute):  # type: ignore[misc]
             return {"type": "FALSEY", "actual": values if len(values) > 1 else values[0]}
         if self.value is not None:
             for h in present:
-                value = h.comparable(model)
+                value = h.comparable(owner)
                 if value != self.value:
                     return {"type": "VALUE", "actual": value}
         return None
@@ -172,7 +171,7 @@ class Property(_Facet, stock.Property):  # type: ignore[misc]
         if not named:
             return stock.PropertyResult(True) if optional else self._answer({"type": "NOPSET"})
         for held in named:
-            reason = self._fault(held, inst.file)
+            reason = self._fault(held, inst)
             if reason is not None and not (optional and reason["type"] == "NOVALUE"):
                 return self._answer(reason)
         return self._answer(None)
@@ -181,10 +180,13 @@ class Property(_Facet, stock.Property):  # type: ignore[misc]
         return self.answer(reason is None, stock.PropertyResult, reason or {})
 
     def _fault(
-        self, held: Mapping[str, tuple[Held, ...] | None], model: ifcopenshell.file
+        self, held: Mapping[str, tuple[Held, ...] | None], owner: Instance
     ) -> dict[str, Any] | None:
         """Why one property set does not do; every property that is meant must do."""
-        meant = [held[name] for name in held if name == self.baseName]
+        if isinstance(self.baseName, str):
+            meant = [held[self.baseName]] if self.baseName in held else []
+        else:
+            meant = [held[name] for name in held if name == self.baseName]
         present = [[v for v in values or () if not v.empty] for values in meant]
         if None in meant or not any(present):
             return {"type": "NOVALUE"}
@@ -194,7 +196,7 @@ class Property(_Facet, stock.Property):  # type: ignore[misc]
             if not typed:
                 actual = values[0].data_type
                 return {"type": "DATATYPE", "actual": actual, "dataType": self.dataType}
-            compared = [v.comparable(model) for v in typed]
+            compared = [v.comparable(owner) for v in typed]
             if self.value is not None and not any(v == self.value for v in compared):
                 return {"type": "VALUE", "actual": compared}
         return None
@@ -254,7 +256,7 @@ class PartOf(_Facet, stock.PartOf):  # type: ignore[misc]
         if not of_class:
             classes = sorted({g.is_a().upper() for g in groups})
             return self.answer(False, stock.PartOfResult, {"type": "ENTITY", "actual": classes})
-        types = [ifcopenshell.util.element.get_predefined_type(g) for g in of_class]
+        types = [predefined_type_of(g) for g in of_class]
         passed = self.predefinedType is None or any(t == self.predefinedType for t in types)
         reason = {"type": "PREDEFINEDTYPE", "actual": sorted(map(str, types))}
         return self.answer(passed, stock.PartOfResult, reason)
@@ -264,9 +266,16 @@ class Material(_Facet, stock.Material):  # type: ignore[misc]
     """A layer, profile or constituent without a material is legal and must not stop the check."""
 
     def __call__(self, inst: Instance) -> stock.MaterialResult:
-        material = ifcopenshell.util.element.get_material(inst, should_skip_usage=True)
-        if material is None or self.value is None:
-            return super().__call__(inst)
+        material = material_of(inst)
+        if material is None:
+            optional = self.cardinality == "optional"
+            return (
+                stock.MaterialResult(True)
+                if optional
+                else self.answer(False, stock.MaterialResult, {"type": "NOVALUE"})
+            )
+        if self.value is None:
+            return self.answer(True, stock.MaterialResult, {})
         names = sorted({name for name in _material_names(material) if name})
         passed = any(name == self.value for name in names)
         return self.answer(passed, stock.MaterialResult, {"type": "VALUE", "actual": names})

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Final
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any, Final
 
 from ifcbase.errors import ReportInvalid
 from ifcbase.tester.ids.usage import Usage
@@ -20,7 +18,6 @@ OUTPUT: Final = "output.json"
 REPORT: Final = "report.json"
 ASKED: Final = "asked"
 
-_ADAPTER: Final = TypeAdapter(TesterReport)
 #: How many elements each list of the document that is recorded holds; the file has all of them.
 LISTED: Final = 200
 
@@ -28,18 +25,30 @@ LISTED: Final = 200
 def write(report: TesterReport, path: Path) -> None:
     """Write the report as JSON; of the instances' texts only those that are recorded."""
     kept = listed(report, LISTED)
-    elements = [
-        each if number in kept else replace(each, text="", type_text=None)
+    document = _plain(report)
+    document["elements"] = [
+        _plain(each) if number in kept else _plain(each) | _NO_TEXTS
         for number, each in enumerate(report.elements)
     ]
-    path.write_bytes(_ADAPTER.dump_json(replace(report, elements=elements)))
+    encoder = json.JSONEncoder(default=_plain, allow_nan=False, separators=(",", ":"))
+    path.write_text(encoder.encode(document), encoding="ascii")
+
+
+_NO_TEXTS: Final = {"text": "", "type_text": None}
+
+
+def _plain(part: Any) -> dict[str, Any]:
+    """A part of the report as the fields it is made of."""
+    return {name: getattr(part, name) for name in part.__slots__}
 
 
 def read(path: Path) -> TesterReport:
     """The report, if it holds together; else ReportInvalid. Trusts nothing that it reads."""
+    # Here and not above: the child only writes, and this takes longer to load than a small model.
+    from pydantic import TypeAdapter, ValidationError
+
     try:
-        data = path.read_bytes()
-        report = _ADAPTER.validate_json(data)
+        report = TypeAdapter(TesterReport).validate_json(path.read_bytes())
     except OSError as error:
         raise ReportInvalid("The check left no report.", detail=str(error)) from error
     except ValidationError as error:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from ifcbase.tester.ids.usage import Usage
 from ifcbase.tester.report import (
@@ -19,6 +19,9 @@ from ifcbase.tester.report import (
     SpecificationReport,
     TesterReport,
 )
+
+#: Made once: on large models it writes each element by itself.
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, default=str)
 
 
 def write(report: TesterReport, path: Path, date: datetime) -> None:
@@ -98,7 +101,7 @@ def _rows(rows: Iterable[Row], entities: list[str]) -> str:
 
 
 def _dumps(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+    return _ENCODER.encode(value)
 
 
 def _totals(report: TesterReport, date: datetime) -> dict[str, Any]:

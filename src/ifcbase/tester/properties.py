@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-import ifcopenshell
-import ifcopenshell.util.element
-
+from ifcbase.tester import facts
+from ifcbase.tester.facts import Instance, defined_by, is_kind, type_of, value_of, wrapper
 from ifcbase.tester.units import project_unit, to_si
-
-Instance: TypeAlias = Any
-
-wrapper: Any = ifcopenshell.ifcopenshell_wrapper
 
 #: Attributes every property set has before a predefined one's own begin.
 _OWN_ATTRIBUTES: Final = 4
@@ -28,11 +23,11 @@ class Held:
     value: Any
     unit: Instance | None = None
 
-    def comparable(self, model: Any) -> Any:
-        """The value as IDS compares it: numbers in SI."""
+    def comparable(self, owner: Instance) -> Any:
+        """The value as IDS compares it: numbers in SI; ``owner`` is an instance of the same file."""
         if isinstance(self.value, bool) or not isinstance(self.value, (int, float)):
             return self.value
-        unit = self.unit or project_unit(model, self.data_type)
+        unit = self.unit or project_unit(owner.file, self.data_type)
         # Without a unit an integer stays one, so that it compares exactly.
         return self.value if unit is None else to_si(self.value, unit)
 
@@ -56,6 +51,9 @@ class PropertySet(Mapping[str, "tuple[Held, ...] | None"]):
     def __getitem__(self, name: str) -> tuple[Held, ...] | None:
         member = self._read()[name]
         return member if isinstance(member, tuple) else _held(member)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._read()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._read())
@@ -89,18 +87,20 @@ def property_sets(element: Instance) -> dict[str, PropertySet]:
 def forget() -> None:
     """Let go of the model; instances of the next one may look the same as its."""
     property_sets.cache_clear()
+    _members.cache_clear()
     project_unit.cache_clear()
+    facts.forget()
 
 
 def _definitions(element: Instance) -> Iterator[Instance]:
-    if element.is_a("IfcTypeObject"):
+    if is_kind(element, "IfcTypeObject"):
         yield from element.HasPropertySets or ()
-    elif element.is_a("IfcObjectDefinition"):
+    elif is_kind(element, "IfcObjectDefinition"):
         element_type = type_of(element)
         if element_type is not None:
             yield from _definitions(element_type)
-        for relation in value_of(element, "IsDefinedBy") or ():
-            if relation.is_a("IfcRelDefinesByProperties"):
+        for relation in defined_by(element):
+            if is_kind(relation, "IfcRelDefinesByProperties"):
                 yield from _related(relation.RelatingPropertyDefinition)
     elif element.is_a(True) == "IFC2X3.IfcMaterial":
         for extended in element.file.by_type("IfcExtendedMaterialProperties"):
@@ -110,29 +110,6 @@ def _definitions(element: Instance) -> Iterator[Instance]:
         yield from value_of(element, "HasProperties") or ()
 
 
-def type_of(element: Instance) -> Instance | None:
-    """The element's type, None for all that cannot have one."""
-    if not element.is_a("IfcObjectDefinition"):
-        return None
-    return ifcopenshell.util.element.get_type(element)
-
-
-def value_of(instance: Instance, name: str) -> Any:
-    """An attribute, forward or inverse, None if the class has none of the name.
-
-    IfcOpenShell searches the whole inheritance before it says that there is no such attribute.
-    """
-    names = _names(*instance.is_a(True).split("."))
-    return getattr(instance, name) if name in names else None
-
-
-@cache
-def _names(schema: str, ifc_class: str) -> frozenset[str]:
-    entity = wrapper.schema_by_name(schema).declaration_by_name(ifc_class).as_entity()
-    own = [*entity.all_attributes(), *entity.all_inverse_attributes()]
-    return frozenset(attribute.name() for attribute in own)
-
-
 def _related(definition: Instance) -> Iterable[Instance]:
     if definition.is_a("IfcPropertySetDefinitionSet"):
         members: Iterable[Instance] = definition.wrappedValue
@@ -140,16 +117,18 @@ def _related(definition: Instance) -> Iterable[Instance]:
     return (definition,)
 
 
-def _members(definition: Instance) -> Iterator[tuple[str, Instance | tuple[Held, ...]]]:
+@lru_cache(maxsize=1024)
+def _members(definition: Instance) -> dict[str, Instance | tuple[Held, ...]]:
+    """Remembered, for the sets of types and those that many elements share."""
     for name in ("HasProperties", "Quantities", "Properties", "ExtendedProperties"):
         members = value_of(definition, name)
         if members is not None:
-            for member in members:
-                yield member.Name, member
-            return
-    for name, held in list(attributes(definition))[_OWN_ATTRIBUTES:]:
-        if held.value is not None and not hasattr(held.value, "is_a"):
-            yield name, (held,)
+            return {value_of(member, "Name"): member for member in members}
+    return {
+        name: (held,)
+        for name, held in list(attributes(definition))[_OWN_ATTRIBUTES:]
+        if held.value is not None and not hasattr(held.value, "is_a")
+    }
 
 
 def attributes(instance: Instance, wanted: Any = None) -> Iterator[tuple[str, Held]]:
@@ -157,15 +136,15 @@ def attributes(instance: Instance, wanted: Any = None) -> Iterator[tuple[str, He
 
     ``wanted`` compares with a name; without it all are given.
     """
-    declared = _declared(*instance.is_a(True).split("."))
-    for index, (name, data_type, derived) in enumerate(declared):
+    for index, (name, data_type, derived) in enumerate(_declared(instance.is_a(True))):
         if not derived and (wanted is None or name == wanted):
-            yield name, Held(data_type, instance[index])
+            yield name, Held(data_type, instance.get_argument(index))
 
 
 @cache
-def _declared(schema: str, ifc_class: str) -> tuple[tuple[str, str, bool], ...]:
+def _declared(qualified: str) -> tuple[tuple[str, str, bool], ...]:
     """Name, data type, and whether it is redeclared as derived, of every attribute of a class."""
+    schema, _, ifc_class = qualified.partition(".")
     entity = wrapper.schema_by_name(schema).declaration_by_name(ifc_class).as_entity()
     return tuple(
         (attribute.name(), _type_name(attribute), bool(derived))
@@ -174,20 +153,20 @@ def _declared(schema: str, ifc_class: str) -> tuple[tuple[str, str, bool], ...]:
 
 
 def _held(member: Instance) -> tuple[Held, ...] | None:
-    if member.is_a("IfcPropertySingleValue"):
+    if is_kind(member, "IfcPropertySingleValue"):
         return _typed([member.NominalValue], member.Unit)
-    if member.is_a("IfcPhysicalSimpleQuantity"):
-        _, data_type, _ = _declared(*member.is_a(True).split("."))[3]
+    if is_kind(member, "IfcPhysicalSimpleQuantity"):
+        _, data_type, _ = _declared(member.is_a(True))[3]
         return (Held(data_type, member[3], member.Unit),)
-    if member.is_a("IfcPropertyEnumeratedValue"):
+    if is_kind(member, "IfcPropertyEnumeratedValue"):
         reference = member.EnumerationReference
         return _typed(member.EnumerationValues, reference.Unit if reference else None)
-    if member.is_a("IfcPropertyListValue"):
+    if is_kind(member, "IfcPropertyListValue"):
         return _typed(member.ListValues, member.Unit)
-    if member.is_a("IfcPropertyBoundedValue"):
+    if is_kind(member, "IfcPropertyBoundedValue"):
         point = value_of(member, "SetPointValue")
         return _typed([member.UpperBoundValue, member.LowerBoundValue, point], member.Unit)
-    if member.is_a("IfcPropertyTableValue"):
+    if is_kind(member, "IfcPropertyTableValue"):
         defining = _typed(member.DefiningValues, member.DefiningUnit)
         return defining + _typed(member.DefinedValues, member.DefinedUnit)
     return None

@@ -102,6 +102,12 @@ class SpecificationReport:
         return len(self.elements)
 
     @property
+    def misses(self) -> bool:
+        """True if it requires an element and there is none. Where it is not known of an element
+        whether it is applicable, none is known to be missing."""
+        return self.usage is Usage.REQUIRED and not self.elements and not self.unjudged
+
+    @property
     def failed_elements(self) -> set[int]:
         """Elements that fail in at least one requirement, or by being there."""
         rows = list(self.failures)

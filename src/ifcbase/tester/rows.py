@@ -133,7 +133,7 @@ class Rows:
         for at, each in enumerate(self.report.specifications):
             for row in each.failures:
                 yield _row(at, OCCURRENCE, row.element, row.reason)
-            if _misses(each):
+            if each.misses:
                 yield _row(at, OCCURRENCE, None, NOTHING_THERE)
             for number, requirement in enumerate(each.requirements, 1):
                 for row in requirement.failures:
@@ -191,18 +191,9 @@ class Rows:
         }
 
 
-def _misses(specification: SpecificationReport) -> bool:
-    # Where it is not known of an element whether it is applicable, none is known to be missing.
-    return (
-        specification.usage is Usage.REQUIRED
-        and not specification.elements
-        and not specification.unjudged
-    )
-
-
 def _occurrence(specification: SpecificationReport, content: str) -> Row:
     prohibited = specification.usage is Usage.PROHIBITED
-    failed = len(specification.failures) if prohibited else int(_misses(specification))
+    failed = len(specification.failures) if prohibited else int(specification.misses)
     return {
         "position": OCCURRENCE,
         "facet": "Occurrence",

@@ -10,10 +10,9 @@ from ifcbase.errors import RequestInvalid
 from ifcbase.progress import Progress, silent
 from ifcbase.tester import handover, output
 from ifcbase.tester.check import check
-from ifcbase.tester.request import TesterRequest, parse_request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import ifcopenshell
 
@@ -32,6 +31,7 @@ def run(
     from ifcbase.ifc.described import DescribedModel, write_models
     from ifcbase.ifc.inventory import read_inventory
     from ifcbase.ifc.traits import read_signatures
+    from ifcbase.tester.request import parse_request
 
     asked = parse_request(request)
     path = _path(asked.ifc_filename, inputs)
@@ -42,7 +42,15 @@ def run(
         signatures = read_signatures(file, inventory, path)
         described.append(DescribedModel(asked.ifc_filename, "", inventory, signatures))
 
-    report = _check(asked, inputs, folder, progress, describe)
+    report = _check(
+        asked.ifc_filename,
+        asked.ids_filename,
+        inputs,
+        folder,
+        progress,
+        strict_version=asked.strict_version,
+        look=describe,
+    )
     (model,) = described
     whole = DescribedModel(model.name, report.model.sha256, model.inventory, model.signatures)
     write_models([whole], folder)
@@ -52,24 +60,39 @@ def run(
 def run_unrecorded(
     request: dict[str, Any], inputs: dict[str, str], folder: Path, progress: Progress = silent
 ) -> None:
-    """The same without what only the ledger needs: ``output.json`` and ``report.json``."""
-    _check(parse_request(request), inputs, folder, progress, None)
+    """The same without what only the ledger needs: ``output.json`` and ``report.json``.
+
+    The request is one that was parsed: it is taken at its word, and the library that parses, which
+    takes longer to load than a small model to check, is not loaded again.
+    """
+    names = request["ids_filename"]
+    _check(
+        request["ifc_filename"],
+        [names] if isinstance(names, str) else names,
+        inputs,
+        folder,
+        progress,
+        strict_version=request.get("strict_version") is True,
+    )
 
 
 def _check(
-    asked: TesterRequest,
+    model: str,
+    ids: Sequence[str],
     inputs: dict[str, str],
     folder: Path,
     progress: Progress,
-    look: Callable[[ifcopenshell.file], None] | None,
+    *,
+    strict_version: bool,
+    look: Callable[[ifcopenshell.file], None] | None = None,
 ) -> TesterReport:
     report = check(
-        _path(asked.ifc_filename, inputs),
-        [_path(name, inputs) for name in asked.ids_filename],
-        strict_version=asked.strict_version,
+        _path(model, inputs),
+        [_path(name, inputs) for name in ids],
+        strict_version=strict_version,
         progress=progress,
-        model_name=asked.ifc_filename,
-        ids_names=asked.ids_filename,
+        model_name=model,
+        ids_names=ids,
         look=look,
     )
     progress("writing", 1.0)

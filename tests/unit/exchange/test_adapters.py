@@ -210,12 +210,15 @@ def rules(tmp_path: Path) -> Report:
     return from_ids(check(model.write(tmp_path), [ids]), NOW, model="Architecture")
 
 
-def test_an_ids_report_has_one_finding_per_failed_element(rules: Report) -> None:
+def test_an_ids_report_has_one_finding_per_failed_element_and_per_missing_one(
+    rules: Report,
+) -> None:
     assert rules.verdict == "failed"
-    told = [(s.name, f.elements[0].name, f.kind) for s, f in rules.findings()]
+    told = [(s.name, [e.name for e in f.elements], f.kind) for s, f in rules.findings()]
     assert told == [
-        ("Walls are described", "Bad", "attribute"),
-        ("No slabs", "Forbidden", "prohibited"),
+        ("Walls are described", ["Bad"], "attribute"),
+        ("No slabs", ["Forbidden"], "prohibited"),
+        ("A roof", [], "occurrence"),
     ]
     (walls, slabs, *_) = rules.sections
     assert walls.sentence == "1 of 2 elements pass (50.0 %)."
@@ -244,7 +247,7 @@ def test_another_ifc_version_is_a_warning(rules: Report) -> None:
 def test_an_ids_report_is_written_in_every_format(rules: Report, tmp_path: Path) -> None:
     for suffix in (*SUFFIXES, *BCF_SUFFIXES):
         path = tmp_path / f"r{suffix}"
-        assert write(rules, path) == 2
+        assert write(rules, path) == 3
         assert path.stat().st_size > 300
     assert faults(tmp_path / "r.bcf", "2.1") == []
     page = (tmp_path / "r.html").read_text(encoding="utf-8")

@@ -15,8 +15,8 @@ select e.global_id || case when e.n > 0 then '#' || (e.n + 1) else '' end as glo
  order by f.facet not in ('added', 'deleted'), k.ifc_class, k.name, e.global_id, f.facet
  limit %(limit)s
 
--- facets: how many elements changed in each facet, and what became of all elements
-select facet_counts as facets, counts from diff.results where id = %(id)s
+-- facets: how many elements changed in each facet, what became of all elements, what was asked for
+select facet_counts as facets, counts, settings from diff.results where id = %(id)s
 
 -- matches: what a diff found again under another id, and what perhaps
 select o.global_id as old_global_id, n.global_id as new_global_id, m.verdict, m.method, m.confidence

@@ -1,7 +1,7 @@
 -- project: what tells a project from one of the same name in another installation
 select name, title, created_at from core.projects where name = %(project)s
 
--- judged: per contact of a result its lasting finding, the state the result left and what holds now
+-- judged: per contact of a clash result its lasting finding, the state the result left and what holds now
 select s.pair_id, coalesce(p.identity_id, p.id) as finding_id, t.state, t.reason,
        w.state as review, w.reason as review_reason, w.assigned_to, w.due,
        f.finished_at as first_seen
@@ -12,6 +12,36 @@ select s.pair_id, coalesce(p.identity_id, p.id) as finding_id, t.state, t.reason
   left join core.review_states(r.set_id) w on w.pair_id = coalesce(p.identity_id, p.id)
   left join clash.pair_states n on n.pair_id = coalesce(p.identity_id, p.id)
   left join clash.results f on f.id = n.first_result
+ where r.id = %(result)s and r.state = 'finished'
+
+-- judged_tester: per finding of a result the lasting one, the state the result left, what holds now
+select d.finding_id, x.lasting_id, t.state, t.reason, w.review, w.review_reason, w.assigned_to,
+       w.due, w.first_seen
+  from tester.results r
+  join tester.failures d on d.result_id = r.id
+  join lateral (select coalesce(x.identity_id, x.id) as lasting_id from tester.findings x where x.id = d.finding_id) x
+    on true
+  left join lateral (
+    select c.state, c.reason
+      from tester.state_changes c join tester.results o on o.id = c.result_id
+     where c.finding_id = x.lasting_id and (o.accepted, o.id) <= (r.accepted, r.id)
+     order by o.accepted desc, o.id desc limit 1) t on true
+  left join core.all_findings w on w.check_name = 'tester' and w.finding_id = x.lasting_id
+ where r.id = %(result)s and r.state = 'finished'
+
+-- judged_diff: per finding of a result the lasting one, the state the result left, what holds now
+select d.finding_id, x.lasting_id, t.state, t.reason, w.review, w.review_reason, w.assigned_to,
+       w.due, w.first_seen
+  from diff.results r
+  join diff.changes d on d.result_id = r.id
+  join lateral (select x.id as lasting_id from diff.findings x where x.id = d.finding_id) x
+    on true
+  left join lateral (
+    select c.state, c.reason
+      from diff.state_changes c join diff.results o on o.id = c.result_id
+     where c.finding_id = x.lasting_id and (o.accepted, o.id) <= (r.accepted, r.id)
+     order by o.accepted desc, o.id desc limit 1) t on true
+  left join core.all_findings w on w.check_name = 'diff' and w.finding_id = x.lasting_id
  where r.id = %(result)s and r.state = 'finished'
 
 -- comments: what was decided and written about findings, oldest first

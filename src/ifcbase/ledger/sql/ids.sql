@@ -17,7 +17,8 @@ select s."position" as number, s.name, s.identifier, s.usage, s.verdict, s.appli
   from tester.specification_results s where s.result_id = %(id)s order by s."position"
 
 -- failures: the elements that failed in a result, with what became of the finding since
-select f.finding_id, s.name as specification, q.description as requirement, f.reason,
+select f.finding_id, s."position" as specification_number, s.name as specification, s.usage,
+       q.facet, q.description as requirement, f.reason,
        e.global_id, coalesce(c.ifc_class, g.ifc_class) as class, coalesce(c.name, g.name) as name,
        c.storey, t.state, t.reason as state_reason
   from tester.failures f
@@ -37,7 +38,8 @@ select f.finding_id, s.name as specification, q.description as requirement, f.re
  limit %(limit)s
 
 -- left_out: the elements that could not be judged
-select s.name as specification, q.description as requirement, e.global_id, l.reason
+select s."position" as specification_number, s.name as specification,
+       q.description as requirement, e.global_id, l.reason
   from tester.left_out l
   join tester.specification_results s
     on s.result_id = l.result_id and s.specification_id = l.specification_id
