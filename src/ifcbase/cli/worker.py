@@ -13,7 +13,7 @@ import typer
 
 from ifcbase.cli import context, ending
 from ifcbase.jobs import worker as jobs_worker
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.engines import engine_for
 from ifcbase.settings import get_settings
 from ifcbase.stack import migrations
 
@@ -46,7 +46,7 @@ def worker(
         jobs_worker.work(
             settings,
             dsn,
-            ProcrastinateEngine(dsn),
+            engine_for(settings, dsn),
             checks=check or (),
             stop=stop,
             revive=revive,

@@ -131,7 +131,9 @@ def _careful(revive: Callable[[], None]) -> Callable[[], None]:
 def _again(dsn: str, engine: Engine, job_id: str) -> None:
     """Deliver an id again; if that fails, the reaper of any worker will."""
     try:
-        with connect(dsn) as connection, connection.transaction():
-            deliver_again(connection, engine, [job_id])
+        with connect(dsn) as connection:
+            with connection.transaction():
+                deliver_again(connection, engine, [job_id])
+            engine.committed(connection)
     except IfcbaseError as error:
         _LOG.warning("job %s: not delivered again yet: %s", job_id, error.message)
