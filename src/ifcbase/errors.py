@@ -292,6 +292,15 @@ class LeaseLost(LedgerError):
     default_hint = "Nothing to do: the job was or will be taken over by another attempt."
 
 
+class TokenRevoked(LedgerError):
+    """Raised by the database (core.refuse_revoked)."""
+
+    code = "token-revoked"
+    title = "The token of this worker was revoked"
+    http_status = 401
+    default_hint = "Give the worker a new one: `ifcbase keys renew-worker`."
+
+
 class SchemaOutdated(LedgerError):
     code = "schema-outdated"
     title = "The database does not have the tables this version needs"

@@ -35,6 +35,7 @@ VERBS = {
     "projects": "Projects: list, create, public.",
     "members": "Members of a project: list, add, remove.",
     "config": "The settings: show.",
+    "keys": "Keys: generate, check, renew-worker, revoke-worker.",
 }
 
 

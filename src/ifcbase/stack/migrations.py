@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _FILE_NAME = re.compile(r"(\d{14})_([A-Za-z0-9_]+)\.sql")
 #: Any number will do, as long as every runner takes the same: "ifcbase" in ASCII.
 _ADVISORY_LOCK = 0x69666362617365
+#: The migration that takes the names of the origin plan's tables for views.
+_VIEWS = "20261122090500"
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -163,7 +165,9 @@ def migrate(
     """Apply what is missing (up to and with version ``to``) and return it, oldest first.
 
     Each file and its line in the history are one transaction, under a lock that keeps runners
-    apart. Raises StackError naming file and line; what was applied before that stays.
+    apart. Raises StackError naming file and line; what was applied before that stays. Where the
+    origin plan's tables have to be adopted, all files are one transaction: whoever writes to those
+    tables meets them as they were, or the views with all rows.
     """
     timeouts = timeouts or Timeouts()
     known = discover(folder)
@@ -180,9 +184,18 @@ def migrate(
                 if not pending:
                     return applied
                 total = len(pending) + len(applied)
-                progress("migrating", len(applied) / total, pending[0].path.name)
-                _apply(connection, pending[0])
-            applied.append(pending[0])
+                adopted = _set_plan_aside(connection, pending)
+                group = pending if adopted else pending[:1]
+                for done, migration in enumerate(group, len(applied)):
+                    progress("migrating", done / total, migration.path.name)
+                    _fresh(connection, timeouts)
+                    _apply(connection, migration)
+            applied += group
+            if adopted:
+                log.warning(
+                    "the plan's tables %s are in the schema origin_plan now, their rows imported",
+                    ", ".join(adopted),
+                )
 
 
 # --- inside --------------------------------------------------------------------------------------
@@ -216,8 +229,14 @@ def _exclusive(connection: Connection, timeouts: Timeouts) -> Iterator[None]:
                 f"another run of the migrations did not end within {timeouts.runner_s} s",
                 hint="Wait for it, or end the session that holds the lock, and try again.",
             ) from error
-        _set_timeouts(connection, lock_s=timeouts.lock_s, statement_s=timeouts.statement_s)
+        _fresh(connection, timeouts)
         yield
+
+
+def _fresh(connection: Connection, timeouts: Timeouts) -> None:
+    """The session's settings as each file finds them, whatever the one before has set."""
+    connection.execute("RESET ALL")
+    _set_timeouts(connection, lock_s=timeouts.lock_s, statement_s=timeouts.statement_s)
 
 
 def _set_timeouts(connection: Connection, *, lock_s: int, statement_s: int) -> None:
@@ -289,6 +308,25 @@ def _refuse_newer(known: list[Migration], recorded: dict[str, str | None]) -> No
             f"the database has {len(newer)} migrations this program does not know, "
             f"the newest is {newer[-1]}"
         )
+
+
+def _set_plan_aside(connection: Connection, pending: list[Migration]) -> list[str]:
+    """Move the origin plan's tables out of the way of our views; their names.
+
+    Raises StackError where a table of that name is another one, or is somebody else's."""
+    if not any(migration.version == _VIEWS for migration in pending):
+        return []
+    names = [str(name) for (name,) in connection.execute(query("plan_tables")).fetchall()]
+    if not names:
+        return []
+    try:
+        connection.execute(query("plan_aside"))
+    except psycopg.DatabaseError as error:
+        raise StackError(
+            f"the tables of the plan cannot be adopted: {error.diag.message_primary or error}",
+            hint=error.diag.message_hint or "Correct the cause and run `ifcbase db migrate` again.",
+        ) from error
+    return names
 
 
 def _apply(connection: Connection, migration: Migration) -> None:

@@ -9,7 +9,10 @@ import psycopg
 import pytest
 
 from ifcbase.stack.embedded import EmbeddedPostgres
+from tests.integration.migrated import template
 from tests.integration.servers import open_folder
+
+__all__ = ["home", "homes", "run_sql", "template"]
 
 
 @pytest.fixture(scope="module")
