@@ -348,3 +348,29 @@ class StackError(IfcbaseError):
     code = "stack"
     title = "The embedded stack could not be started"
     default_hint = "The message says what is missing; the server's log is in IFCBASE_HOME."
+
+
+# --- backups -------------------------------------------------------------------------------------
+
+
+class BackupFailed(IfcbaseError):
+    code = "backup-failed"
+    title = "The backup or the restore did not come about"
+    default_hint = (
+        "What was there before is as it was. Correct what the message names and run it again."
+    )
+
+
+class BackupMissing(IfcbaseError):
+    code = "backup-missing"
+    title = "There is no such backup"
+    http_status = 404
+    default_hint = "`ifcbase backup list` shows those there are; IFCBASE_BACKUP_FOLDER says where."
+
+
+class BackupDamaged(IfcbaseError):
+    code = "backup-damaged"
+    title = "The backup is not what was written"
+    default_hint = (
+        "Use another backup (`ifcbase backup list`), and make a new one if this was the newest."
+    )

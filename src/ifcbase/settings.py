@@ -99,6 +99,23 @@ class Settings(BaseSettings):
         default=False,
         description="Refuse what else is only warned of, as a Redis that forgets its queue.",
     )
+    # --- backups ---
+    backup_folder: Path | None = Field(
+        default=None, description="Folder of the backups; `backups` in IFCBASE_HOME if not set."
+    )
+    backup_passphrase: SecretStr | None = Field(
+        default=None,
+        description="Encrypts new backups and opens encrypted ones; nobody can recover it.",
+    )
+    backup_keep_daily: int = Field(
+        default=7, ge=1, description="Of how many days the last backup is kept."
+    )
+    backup_keep_weekly: int = Field(
+        default=5, ge=0, description="Of how many weeks the last backup is kept."
+    )
+    backup_keep_monthly: int = Field(
+        default=12, ge=0, description="Of how many months the last backup is kept."
+    )
 
     # --- output ---
     log_level: Annotated[str, _variable("LOG_LEVEL")] = Field(
@@ -122,6 +139,11 @@ class Settings(BaseSettings):
     def files_folder(self) -> Path:
         """Where the bytes of uploads and outputs lie, by content."""
         return self.home / "files"
+
+    @property
+    def backups(self) -> Path:
+        """The folder of the backups."""
+        return (self.backup_folder or self.home / "backups").expanduser().absolute()
 
     @property
     def work_folder(self) -> Path:

@@ -32,6 +32,8 @@ VERBS = {
     "ledger": "The ledger itself: verify.",
     "links": "Doubtful links between elements: list, confirm, reject.",
     "db": "The database: migrate, status, url, upgrade, stop.",
+    "backup": "Backups: create, list, verify, prune.",
+    "restore": "Bring a backup back: shown first, done with --apply, all of it or nothing.",
     "projects": "Projects: list, create, public.",
     "members": "Members of a project: list, add, remove.",
     "config": "The settings: show.",

@@ -1,0 +1,234 @@
+"""`ifcbase backup`: make, list, verify and thin out backups."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr
+
+from ifcbase.cli import context
+from ifcbase.cli.output import (
+    JsonOption,
+    console,
+    counted,
+    print_json,
+    progress_line,
+    table,
+    when,
+)
+from ifcbase.errors import RequestInvalid
+from ifcbase.settings import Settings, get_settings, variable_of
+from ifcbase.stack.backup.folder import Folder
+from ifcbase.stack.backup.making import Made, Scope, make_backup
+from ifcbase.stack.backup.retaining import Keep, obsolete
+from ifcbase.stack.backup.source import Deployment
+from ifcbase.stack.backup.verifying import Verified
+from ifcbase.stack.backup.verifying import verify as verify_set
+from ifcbase.stack.embedded import EmbeddedPostgres
+
+#: What a backup that had to leave files out ends with: it exists, and is not all there should be.
+INCOMPLETE = 3
+
+app = typer.Typer(help="Backups: create, list, verify, prune.", no_args_is_help=True)
+
+NameArgument = Annotated[str | None, typer.Argument(help="A backup; the newest if not named.")]
+
+
+@app.command("create")
+def create(
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Everything in the database, not our schemas only.")
+    ] = False,
+    secrets: Annotated[
+        bool, typer.Option("--secrets", help="Passwords too: of roles, and of the settings.")
+    ] = False,
+    include: Annotated[
+        list[Path] | None, typer.Option(help="A further file or folder to take along.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Restore it into a scratch database and compare.")
+    ] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Then remove what need not stay.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Back up database, files and configuration.
+
+    Exit code: 0 done, 2 failed (earlier backups are as they were), 3 done, but files that the ledger
+    knows were nowhere to be found.
+    """
+    settings = get_settings()
+    source, folder = deployment(settings), folder_of(settings)
+    scope: Scope = "whole" if whole else "ours"
+    with progress_line() as line:
+        made = make_backup(
+            source, folder, scope=scope, secrets=secrets, include=include or (), progress=line
+        )
+        verified = verify_set(folder, made.name, source.dsn, progress=line) if verify else None
+    removed = _prune(folder, settings) if prune else []
+    if as_json:
+        print_json(_document(made, verified, removed))
+    else:
+        _tell(made, verified, folder, removed)
+    raise typer.Exit(INCOMPLETE if made.manifest.missing else 0)
+
+
+@app.command("list")
+def list_backups(as_json: JsonOption = False) -> None:
+    """The backups there are, the newest first."""
+    folder = folder_of(get_settings())
+    found = [_line(folder, name) for name in reversed(folder.names())]
+    if as_json:
+        print_json(found)
+        return
+    columns = ["name", "made", "rows", "files", "missing", "encrypted", "verified", "size"]
+    rows = [tuple(_shown(each[column]) for column in columns) for each in found]
+    console().print(table(f"Backups in {folder.path}", columns, rows))
+
+
+@app.command("verify")
+def verify(
+    name: NameArgument = None,
+    scratch: Annotated[
+        str | None, typer.Option(help="Connection string of another server to restore it on.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read all of a backup, restore it into a scratch database, compare every table.
+
+    Exit code: 0 all is equal, 2 it is not or could not be tried.
+    """
+    settings = get_settings()
+    folder = folder_of(settings)
+    name = name or folder.newest()
+    with progress_line() as line:
+        found = verify_set(folder, name, scratch or context.database(settings), progress=line)
+    if as_json:
+        print_json(_as_json(found))
+        return
+    console().say(
+        f"{found.name}: {counted(found.tables, 'table')}, {counted(found.rows, 'row')}, "
+        f"{counted(found.files, 'file')}, all as they were"
+    )
+
+
+@app.command("prune")
+def prune(
+    apply: Annotated[bool, typer.Option("--apply", help="Remove them; else only shown.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Backups that need not stay: all but the last of so many days, weeks and months."""
+    settings = get_settings()
+    folder = folder_of(settings)
+    names = _prune(folder, settings) if apply else _obsolete(folder, settings)
+    if as_json:
+        print_json({"applied": apply, "backups": names})
+        return
+    for each in names:
+        console().say(f"{'removed' if apply else 'would be removed'}: {each}")
+    if not names:
+        console().say("nothing to remove")
+    elif not apply:
+        console().say("nothing was changed; with --apply they are removed")
+
+
+def folder_of(settings: Settings) -> Folder:
+    """The folder of the backups, with the passphrase if one is set."""
+    secret = settings.backup_passphrase
+    if secret is not None and not secret.get_secret_value():
+        raise RequestInvalid(
+            "the passphrase of the backups is empty", hint="Unset it, or set a long one."
+        )
+    return Folder(settings.backups, secret.get_secret_value() if secret else None)
+
+
+def deployment(settings: Settings) -> Deployment:
+    """What these settings say is to be backed up, or restored into."""
+    dsn = context.database(settings)
+    shown, private = {}, {}
+    for field in Settings.model_fields:
+        value = getattr(settings, field)
+        if isinstance(value, SecretStr):
+            # The passphrase that opens the backup is of no use inside it.
+            if field != "backup_passphrase":
+                private[variable_of(field)] = value.get_secret_value()
+        elif value is not None:
+            shown[variable_of(field)] = str(value)
+    admin = None
+    if context.embedded_in_use(settings):
+        server = EmbeddedPostgres(settings.home)
+        admin = server.admin_dsn()
+        private["server.json"] = server.state_file.read_text(encoding="utf-8")
+    return Deployment(dsn, settings.files_folder, shown, private, admin)
+
+
+def _as_json(found: Verified) -> dict[str, Any]:
+    """A verification as JSON."""
+    return {name: getattr(found, name) for name in ("name", "tables", "rows", "files", "missing")}
+
+
+def _prune(folder: Folder, settings: Settings) -> list[str]:
+    with folder.writing():
+        names = _obsolete(folder, settings)
+        folder.remove(names)
+    return names
+
+
+def _obsolete(folder: Folder, settings: Settings) -> list[str]:
+    keep = Keep(
+        settings.backup_keep_daily, settings.backup_keep_weekly, settings.backup_keep_monthly
+    )
+    names = folder.names()
+    return obsolete(names, keep, [name for name in names if folder.note(name, "verified")])
+
+
+def _line(folder: Folder, name: str) -> dict[str, Any]:
+    document = folder.read_plainly(name)
+    rows = [v.split()[0] for k, v in document["facts"].items() if k.startswith("rows ")]
+    noted = folder.note(name, "verified")
+    return {
+        "name": name,
+        "made": datetime.fromisoformat(document["made_at"]),
+        "rows": sum(map(int, rows)),
+        "files": len(document["files"]),
+        "missing": len(document["missing"]),
+        "encrypted": document["encrypted"],
+        "verified": datetime.fromisoformat(noted["at"]) if noted else None,
+        "size": sum(each["size"] for each in document["parts"].values()),
+    }
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, datetime):
+        return when(value.astimezone(UTC))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "never" if value is None else value
+
+
+def _document(made: Made, verified: Verified | None, removed: list[str]) -> dict[str, Any]:
+    return {
+        "name": made.name,
+        "files": len(made.manifest.files),
+        "missing": made.manifest.missing,
+        "encrypted": made.manifest.encrypted,
+        "verified": _as_json(verified) if verified else None,
+        "removed": removed,
+    }
+
+
+def _tell(made: Made, verified: Verified | None, folder: Folder, removed: list[str]) -> None:
+    out = console()
+    form = "encrypted" if made.manifest.encrypted else "not encrypted"
+    out.say(f"{folder.path / made.name}: {counted(len(made.manifest.files), 'file')}, {form}")
+    if verified:
+        out.say(f"restored and compared: {counted(verified.tables, 'table')}, all equal")
+    for each in removed:
+        out.say(f"removed: {each}")
+    if made.manifest.missing:
+        out.say(
+            f"{counted(len(made.manifest.missing), 'file')} that the ledger knows "
+            f"could not be found or are damaged, the first {made.manifest.missing[0]}"
+        )

@@ -1,0 +1,1 @@
+"""Backups that restore: the database, the files and the configuration, as one checked set."""
