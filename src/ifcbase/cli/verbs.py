@@ -16,8 +16,9 @@ VERBS = {
     "validate": "Check a model by the specifications of one or several IDS files.",
     "diff": "Show what changed between two versions of a model.",
     "demo": "Check a sample building in two revisions and show what changed.",
-    "up": "Start Postgres and workers, keep them running, stop them in order at Ctrl-C.",
+    "up": "Start Postgres, workers and the HTTP API, keep them running, stop them in order at Ctrl-C.",
     "worker": "Take jobs from the queue, one at a time, until told to stop.",
+    "gateway": "Serve the HTTP API until told to stop.",
     "compare": "What appeared, what is gone and why, what became deeper or shallower.",
     "decide": "Approve, ignore, review or reopen pairs; assign them; say something about them.",
     "plan": "Try a decision rule or a tolerance on the last result; nothing is changed.",
@@ -36,8 +37,8 @@ VERBS = {
     "restore": "Bring a backup back: shown first, done with --apply, all of it or nothing.",
     "projects": "Projects: list, create, public.",
     "members": "Members of a project: list, add, remove.",
+    "keys": "API keys: create, list, revoke. Supabase's secrets: generate, check, renew-worker, revoke-worker.",
     "config": "The settings: show.",
-    "keys": "Keys: generate, check, renew-worker, revoke-worker.",
 }
 
 
