@@ -384,6 +384,63 @@ class Conflict(LedgerError):
     default_hint = "Look at the present state and decide again."
 
 
+# --- the HTTP door -------------------------------------------------------------------------------
+
+
+class GatewayError(IfcbaseError):
+    code = "gateway"
+    title = "The gateway refused the request"
+    http_status = 400
+    default_hint = "Compare the request with the description at /docs."
+
+
+class Unauthenticated(GatewayError):
+    code = "unauthenticated"
+    title = "Nobody is known by these credentials"
+    http_status = 401
+    default_hint = (
+        "Send an API key as X-API-Key, or an API key or Supabase token as Authorization: Bearer."
+    )
+
+
+class TooManyFailures(GatewayError):
+    code = "too-many-failures"
+    title = "Too many wrong credentials came from this address"
+    http_status = 429
+    retryable = True
+    default_hint = "Wait as long as Retry-After says, then send the right key."
+    #: How long to wait, in seconds.
+    retry_after_s: int = 60
+
+
+class Forbidden(GatewayError):
+    code = "forbidden"
+    title = "The caller may not do this"
+    http_status = 403
+    default_hint = "Use a key with the verb that is named, or ask an admin of the project for it."
+
+
+class MethodNotAllowed(GatewayError):
+    code = "method-not-allowed"
+    title = "This address has no such method"
+    http_status = 405
+    default_hint = "The header Allow names the methods there are."
+
+
+class PreconditionFailed(GatewayError):
+    code = "precondition-failed"
+    title = "The thing changed since it was read"
+    http_status = 412
+    default_hint = "Read it again, look at what is new, and send If-Match with its present ETag."
+
+
+class TooLarge(GatewayError):
+    code = "too-large"
+    title = "The request is larger than it may be"
+    http_status = 413
+    default_hint = "Upload models by themselves; requests name them."
+
+
 # --- running it ----------------------------------------------------------------------------------
 
 

@@ -85,6 +85,36 @@ class Settings(BaseSettings):
         default=4096, ge=64, description="Size that kept meshes may reach; oldest used go first."
     )
 
+    # --- the gateway ---
+    jwt_secret: Annotated[SecretStr | None, _variable("JWT_SECRET")] = Field(
+        default=None,
+        description="Supabase's JWT secret (HS256): the gateway then knows tokens signed with it.",
+    )
+    jwks_url: str | None = Field(
+        default=None,
+        description="Where Supabase's public keys are, if it signs with RS256 or ES256: "
+        "`<SUPABASE_URL>/auth/v1/.well-known/jwks.json`.",
+    )
+    jwt_audience: str = Field(
+        default="authenticated", description="The audience a token must be made for."
+    )
+    public_url: str | None = Field(
+        default=None,
+        description="How clients reach the gateway, for links in its answers; if not set, as the "
+        "request did.",
+    )
+    download_s: float = Field(
+        default=1800.0, gt=0, le=604_800, description="How long a download link holds."
+    )
+    gateway_connections: int = Field(
+        default=16, ge=2, le=200, description="Database connections of one gateway at most."
+    )
+    auth_failures: int = Field(
+        default=20,
+        ge=1,
+        description="Wrong credentials one address may send in a minute before it has to wait.",
+    )
+
     # --- output ---
     log_level: Annotated[str, _variable("LOG_LEVEL")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."

@@ -18,6 +18,7 @@ VERBS = {
     "demo": "Check a sample building in two revisions and show what changed.",
     "up": "Start Postgres and workers, keep them running, stop them in order at Ctrl-C.",
     "worker": "Take jobs from the queue, one at a time, until told to stop.",
+    "gateway": "Serve the HTTP API until told to stop.",
     "compare": "What appeared, what is gone and why, what became deeper or shallower.",
     "decide": "Approve, ignore, review or reopen pairs; assign them; say something about them.",
     "plan": "Try a decision rule or a tolerance on the last result; nothing is changed.",
@@ -34,6 +35,7 @@ VERBS = {
     "db": "The database: migrate, status, url, upgrade, stop.",
     "projects": "Projects: list, create, public.",
     "members": "Members of a project: list, add, remove.",
+    "keys": "API keys: create, list, revoke.",
     "config": "The settings: show.",
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from ifcbase.errors import (
+    Forbidden,
     IfcbaseError,
     LedgerBusy,
     LedgerError,
@@ -68,6 +69,8 @@ def _ours(error: psycopg.Error) -> IfcbaseError:
         return known(diag.message_primary, hint=diag.message_hint or None)
     if state in {"42P01", "42883", "3F000"}:
         return SchemaOutdated(detail=str(error))
+    if state == "42501":
+        return Forbidden(detail=str(error))
     # Serialization failure, deadlock, lock timeout: the same transaction may succeed next time.
     if state in {"40001", "40P01", "55P03"}:
         return LedgerBusy(detail=str(error))

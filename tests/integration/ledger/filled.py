@@ -18,6 +18,7 @@ from tests.integration.world import (
     footer,
     header,
     inventory,
+    sha,
     sightings,
     start,
 )
@@ -135,6 +136,7 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
         "insert into core.decisions (project_id, finding_id, action, comment)"
         " select project_id, id, 'comment', 'a word' from core.findings where project_id = %s", project,
     )  # fmt: skip
+    _fill_gateway(world, name)
     for view, columns in ROWS.items():
         names = ", ".join(columns)
         world.sql(
@@ -149,6 +151,19 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
         " select r.id, %s, 'no geometry' from conversion.results r where r.project_id = %s",
         a, project,
     )  # fmt: skip
+
+
+def _fill_gateway(world: Filled, name: str) -> None:
+    """A key, a note, an upload, a link and an answer."""
+    project, given = world.project, sha(f"{name} A")
+    prefix = sha(name)[:12]
+    world.sql(
+        "select core.add_api_key(%s, 'a key', %s, %s, array['read'], null)", project, prefix, given
+    )
+    world.sql("select core.note(%s, 'look', 'here')", project)
+    world.sql("select core.note_upload(%s, 'uploads/a.ifc', %s, 10)", project, given)
+    world.sql("select core.add_download_link(%s, %s, %s, 'a.ifc', 60)", project, sha(prefix), given)
+    world.sql("select core.note_answer(%s, 'a key', 'a fingerprint', 200, '{}')", project)
 
 
 def _fill_ids(world: Filled, store: PostgresLedger, name: str) -> None:

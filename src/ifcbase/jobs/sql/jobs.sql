@@ -2,25 +2,25 @@
 select id from core.projects where name = %(name)s
 
 -- add_file: notes a file of a project
-select core.add_file(%(project)s, %(sha256)s, %(size)s, %(name)s)
+select core.give_file(%(project)s, %(sha256)s, %(size)s, %(name)s)
 
 -- add_model_version: the version of a model that a file is
 select model_version_id, model_id, number, is_new
-  from core.add_model_version(%(project)s, %(model)s, %(sha256)s, %(name)s)
+  from core.give_version(%(project)s, %(model)s, %(sha256)s, %(name)s)
 
 -- known_version: the latest version of a model that has these bytes
-select model_version_id, number from core.known_version(%(project)s, %(model)s, %(sha256)s)
+select model_version_id, number from core.given_version(%(project)s, %(model)s, %(sha256)s)
 
 -- accept: writes the job row; the same idempotency key gives the same job
 select job_id::text, is_new
-  from core.accept_job(%(project)s, %(check)s, %(request)s, %(inputs)s, %(timeout_s)s, %(memory_mb)s,
+  from core.submit_job(%(project)s, %(check)s, %(request)s, %(inputs)s, %(timeout_s)s, %(memory_mb)s,
                        %(attempts)s, %(key)s)
 
 -- cancel: cancels a job
-select core.cancel_job(%(job)s)
+select core.stop_job(%(job)s)
 
 -- requeue: lets a failed or cancelled job try again
-select core.requeue_job(%(job)s)
+select core.retry_job(%(job)s)
 
 -- check_of: the check a job asks for
 select check_name from core.jobs where id = %(job)s

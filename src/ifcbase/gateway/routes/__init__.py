@@ -1,0 +1,5 @@
+"""The routes, one module per resource; a router is served once it is in this list."""
+
+from ifcbase.gateway.routes import health
+
+ROUTERS = [health.router]

@@ -1,0 +1,130 @@
+"""One gateway for all tests of this part, on a database of its own, with two projects."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, LiteralString
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from ifcbase.gateway.app import create_app
+from ifcbase.gateway.state import Gateway, make_gateway
+from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.ledger import keys
+from ifcbase.ledger.access import create_project
+from ifcbase.ledger.connect import connect
+from ifcbase.settings import Settings
+from tests.integration.migrated import standing, template
+from tests.integration.servers import Database, Server
+
+__all__ = ["standing", "template"]
+
+JWT_SECRET = "a secret of the tests that is long enough for HS256"
+VERBS = {
+    "viewer": ["read"],
+    "editor": ["read", "write", "decide"],
+    "admin": ["read", "write", "decide", "admin"],
+}
+
+
+@dataclass
+class Served:
+    """A gateway that serves, and keys of its projects ``alpha`` and ``beta``."""
+
+    gateway: Gateway
+    client: httpx.Client
+    dsn: str
+    #: By role in alpha, and "other": an admin of beta; "expired", "revoked".
+    keys: dict[str, str] = field(default_factory=dict)
+    projects: dict[str, int] = field(default_factory=dict)
+
+    def headers(self, who: str = "editor") -> dict[str, str]:
+        """The credentials of a caller."""
+        return {"X-API-Key": self.keys[who]}
+
+    def sql(self, statement: LiteralString, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Rows as the owner of the database sees them."""
+        with connect(self.dsn) as connection:
+            cursor = connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gateway-home")
+
+
+@pytest.fixture(scope="session")
+def served(
+    server: Server, standing: Callable[[Server, str], Database], home: Path
+) -> Iterator[Served]:
+    """The gateway all tests share; each works with names of its own."""
+    database = standing(server, "gateway")
+    with connect(database.dsn) as connection:
+        ProcrastinateEngine(database.dsn).install(connection)
+    settings = Settings(
+        home=home,
+        jwt_secret=SecretStr(JWT_SECRET),
+        # The tests send many wrong keys from one address.
+        auth_failures=1_000_000,
+    )
+    gateway = make_gateway(settings, database.dsn)
+    with listening(create_app(gateway)) as address, httpx.Client(base_url=address) as client:
+        client.timeout = httpx.Timeout(60)
+        found = Served(gateway, client, database.dsn)
+        _fill(found)
+        yield found
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """The address of an application that a server in a thread serves on a free port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, args=[[listener]], name="gateway")
+    thread.start()
+    try:
+        deadline = time.monotonic() + 60
+        while not server.started:
+            assert thread.is_alive(), "the server ended while it started"
+            assert time.monotonic() < deadline, "the server did not start"
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(60)
+        listener.close()
+
+
+def _fill(served: Served) -> None:
+    with connect(served.dsn) as connection:
+        for name in ("alpha", "beta"):
+            served.projects[name] = create_project(connection, name)
+        alpha = served.projects["alpha"]
+        for role, verbs in VERBS.items():
+            served.keys[role] = keys.make_key(connection, alpha, role, verbs).key
+        served.keys["other"] = keys.make_key(
+            connection, served.projects["beta"], "other", VERBS["admin"]
+        ).key
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        expired = keys.make_key(connection, alpha, "expired", VERBS["admin"], expires_at=soon)
+        connection.execute(
+            "update core.api_keys set expires_at = now() - interval '1 s' where id = %s",
+            [expired.id],
+        )
+        served.keys["expired"] = expired.key
+        revoked = keys.make_key(connection, alpha, "revoked", VERBS["admin"])
+        keys.revoke_key(connection, alpha, revoked.id)
+        served.keys["revoked"] = revoked.key
+        served.keys["wrong"] = served.keys["admin"][:-4] + "AAAA"
