@@ -234,7 +234,9 @@ class UploadBusy(InputError):
     code = "upload-busy"
     title = "Somebody is writing to this upload just now"
     http_status = 423
-    default_hint = "Wait until the other request has ended, ask for the offset, and go on from there."
+    default_hint = (
+        "Wait until the other request has ended, ask for the offset, and go on from there."
+    )
 
 
 class UrlRefused(InputError):
