@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from ifcbase import __version__
 from ifcbase.errors import IfcbaseError
 from ifcbase.gateway import problems
+from ifcbase.gateway.limits import BodyLimit
 from ifcbase.gateway.logs import Requests
 from ifcbase.gateway.routes import ROUTERS
 from ifcbase.gateway.state import Gateway
@@ -47,13 +48,17 @@ def create_app(gateway: Gateway) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         lifespan=alive,
-        middleware=[Middleware(Requests, unknown=problems.answer_unknown)],
+        middleware=[
+            Middleware(Requests, unknown=problems.answer_unknown),
+            Middleware(BodyLimit),
+        ],
         # A slash too many is another address, not a redirect that loses the body of a POST.
         redirect_slashes=False,
     )
     app.state.gateway = gateway
     app.add_exception_handler(IfcbaseError, problems.answer_known)
     app.add_exception_handler(RequestValidationError, problems.answer_invalid)
+    app.add_exception_handler(UnicodeEncodeError, problems.answer_unspeakable)
     app.add_exception_handler(HTTPException, problems.answer_http)
     for router in ROUTERS:
         app.include_router(router)

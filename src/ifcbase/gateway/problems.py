@@ -7,16 +7,18 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 
 from ifcbase.errors import (
     Conflict,
     GatewayError,
     IfcbaseError,
+    InputError,
     MethodNotAllowed,
     NotFound,
     RequestInvalid,
@@ -94,24 +96,27 @@ def problem(
     return JSONResponse(document, status, headers, media_type=MEDIA_TYPE)
 
 
+#: Where the framework says a field is; clients know that themselves.
+_PLACES = ("body", "query", "path", "header")
+
+
 def field_name(location: Sequence[int | str]) -> str:
-    """ "clash_sets[0].tolerance" of a place in the request; "body" for all of it."""
+    """ "clash_sets[0].tolerance" of a place in a document; "body" for all of it."""
     where = ""
-    parts = (
-        location[1:]
-        if location and location[0] in {"body", "query", "path", "header"}
-        else location
-    )
-    for part in parts:
+    for part in location:
         where += f"[{part}]" if isinstance(part, int) else f"{'.' if where else ''}{part}"
-    return where or str(location[0] if location else "request")
+    return where or "body"
 
 
-def _mistakes(error: RequestValidationError) -> list[FieldProblem]:
+def _mistakes(error: RequestValidationError | ValidationError) -> list[FieldProblem]:
+    framework = isinstance(error, RequestValidationError)
     found = []
     for each in error.errors():
+        place = each["loc"]
+        if framework and place and place[0] in _PLACES:
+            place = place[1:]
         message = str(each["msg"]).removeprefix("Value error, ")
-        found.append(FieldProblem(field=clean(field_name(each["loc"])), message=clean(message)))
+        found.append(FieldProblem(field=clean(field_name(place)), message=clean(message)))
     return found
 
 
@@ -131,14 +136,31 @@ def answer_invalid(request: Request, error: Exception) -> JSONResponse:
 def answer_known(request: Request, error: Exception) -> JSONResponse:
     """A failure of ours."""
     assert isinstance(error, IfcbaseError)  # noqa: S101 (it is registered for these)
+    cause = error.__cause__
+    if isinstance(cause, psycopg.DataError) and not isinstance(error, InputError):
+        # A number or text that no column holds: the fault is the request's.
+        return problem(
+            RequestInvalid("a value of the request is out of the range that can be stored"),
+            request_id_of(request.scope),
+        )
     if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _LOG.error("%s: %s (%s)", error.code, error.message, error.detail or "", exc_info=error)
+    fields: list[FieldProblem] = []
+    if isinstance(cause, ValidationError) and isinstance(error, InputError):
+        fields = _mistakes(cause)
     headers: dict[str, str] = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="ifcbase"'
     if error.http_status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         headers["Retry-After"] = str(getattr(error, "retry_after_s", 5))
-    return problem(error, request_id_of(request.scope), headers=headers)
+    return problem(error, request_id_of(request.scope), fields=fields, headers=headers)
+
+
+def answer_unspeakable(request: Request, error: Exception) -> JSONResponse:
+    """A text with half a character in it, which neither Postgres nor JSON can hold."""
+    _LOG.info("refused: %s", type(error).__name__)
+    refusal = RequestInvalid("a text of the request holds half a character")
+    return problem(refusal, request_id_of(request.scope))
 
 
 _HTTP: dict[int, type[IfcbaseError]] = {

@@ -19,6 +19,7 @@ from ifcbase.files.local import LocalFiles
 from ifcbase.files.store import FileStore
 from ifcbase.gateway.checks import Checks, writable
 from ifcbase.gateway.failures import Failures
+from ifcbase.gateway.fit import Fit
 from ifcbase.gateway.tokens import Tokens
 from ifcbase.jobs.engine import Connection, Engine
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
@@ -62,6 +63,7 @@ class Gateway:
     pool: ConnectionPool[Connection]
     tokens: Tokens
     failures: Failures
+    fit: Fit
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -139,6 +141,7 @@ def make_gateway(
         pool=pool,
         tokens=Tokens(settings),
         failures=Failures(settings.auth_failures),
+        fit=Fit(),
     )
 
 

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.rows import dict_row
@@ -18,14 +18,17 @@ from psycopg.types.json import Jsonb
 
 from ifcbase.errors import Conflict, FileUnreadable, LedgerBusy, NotFound, RequestInvalid
 from ifcbase.files.naming import stream_name as stream_name
-from ifcbase.files.store import FileStore
+from ifcbase.files.store import FileStore, StoredFile
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.engine import Connection, Engine
 from ifcbase.jobs.inputs import add_files, add_versions, known_versions
-from ifcbase.jobs.registry import check_named
+from ifcbase.jobs.registry import Check, check_named
 from ifcbase.ledger.connect import translated
 from ifcbase.settings import Settings
 from ifcbase.sqlfiles import queries
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 _SQL = queries("ifcbase.jobs", "jobs.sql")
 _LOG = logging.getLogger(__name__)
@@ -39,6 +42,15 @@ class Given:
     """A file given with a request: where it is, and the model stream it belongs to if it is known."""
 
     path: Path
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A file that is in the files backend already, under which name, and of which model stream."""
+
+    file: StoredFile
+    file_name: str
     model: str | None = None
 
 
@@ -93,7 +105,33 @@ def submit(
                 f"{given[name].path} changed while it was read",
                 hint="Wait until it is written and try again.",
             )
-    streams = {name: given[name].model or stream_name(given[name].path.name) for name in models}
+    ready = {name: Ready(stored[name], given[name].path.name, given[name].model) for name in names}
+    return accept_stored(
+        connection, engine, settings, check, parsed, project_id, ready,
+        idempotency_key=idempotency_key,
+    )  # fmt: skip
+
+
+def accept_stored(
+    connection: Connection,
+    engine: Engine,
+    settings: Settings,
+    check: Check,
+    parsed: BaseModel,
+    project_id: int,
+    given: Mapping[str, Ready],
+    *,
+    idempotency_key: str | None = None,
+) -> Submitted:
+    """Accept a job whose files are in the files backend and were found fit for the check.
+
+    ``given`` has every name the request uses. Raises RequestInvalid, Conflict, Forbidden.
+    """
+    models, others = check.models(parsed), check.others(parsed)
+    names = [*models, *(name for name in others if name not in models)]
+    stored = {name: given[name].file for name in names}
+    files_named = {name: given[name].file_name for name in names}
+    streams = {name: given[name].model or stream_name(files_named[name]) for name in models}
     if not check.revisions:
         _refuse_two_versions(streams, {name: file.sha256 for name, file in stored.items()})
     timeout_s, memory_mb = check.budget(settings.job_timeout_s, settings.job_memory_mb)
@@ -102,7 +140,6 @@ def submit(
         known: dict[str, tuple[int, int]] = {}
         if check.revisions:
             known = known_versions(connection, project_id, streams, stored)
-        files_named = {name: given[name].path.name for name in names}
         add_files(connection, project_id, names, stored, files_named)
         found = add_versions(connection, project_id, streams, stored, files_named, known)
         inputs = [
@@ -161,11 +198,9 @@ def _undisturbed(connection: Connection, accept: Callable[[], Submitted]) -> Sub
 
 def _versions_of(connection: Connection, job_id: str) -> dict[str, tuple[str, int]]:
     """Model and version number of each model a job reads by its name."""
-    return {
-        given["name"]: (given["model"], given["number"])
-        for given in show_job(connection, job_id)["inputs"]
-        if given["model"] is not None
-    }
+    with translated():
+        found = connection.execute(_SQL["versions"], {"job": job_id}).fetchall()
+    return {name: (model, number) for name, model, number in found}
 
 
 def _refuse_two_versions(streams: Mapping[str, str], hashes: Mapping[str, str]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +21,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+import ifcbase
 from ifcbase.gateway.app import create_app
 from ifcbase.gateway.state import Gateway, make_gateway
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
@@ -25,8 +29,10 @@ from ifcbase.ledger import keys
 from ifcbase.ledger.access import create_project
 from ifcbase.ledger.connect import connect
 from ifcbase.settings import Settings
+from tests.ifc_builder import IfcBuilder
 from tests.integration.migrated import standing, template
 from tests.integration.servers import Database, Server
+from tests.unit.tester.building import attribute, specification, write_ids
 
 __all__ = ["standing", "template"]
 
@@ -52,6 +58,15 @@ class Served:
     def headers(self, who: str = "editor") -> dict[str, str]:
         """The credentials of a caller."""
         return {"X-API-Key": self.keys[who]}
+
+    def upload(self, path: Path, name: str | None = None, project: str = "alpha") -> str:
+        """Put a file into a project as if it had been uploaded; its SHA-256."""
+        stored = self.gateway.files.put(project, path)
+        self.sql(
+            "select core.note_upload(%s, %s, %s, %s)",
+            self.projects[project], f"uploads/{name or path.name}", stored.sha256, stored.size,
+        )  # fmt: skip
+        return stored.sha256
 
     def sql(self, statement: LiteralString, *parameters: Any) -> list[tuple[Any, ...]]:
         """Rows as the owner of the database sees them."""
@@ -85,6 +100,60 @@ def served(
         found = Served(gateway, client, database.dsn)
         _fill(found)
         yield found
+
+
+@pytest.fixture(scope="session")
+def building(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two models that clash once, a second version of the first, and rules that
+    one of its walls breaks; all are uploaded to alpha."""
+    folder = tmp_path_factory.mktemp("building")
+    walls = IfcBuilder()
+    storey = walls.storey("Ground floor")
+    walls.box("W1", (0, 0, 0), (4, 0.2, 3), storey=storey)
+    walls.box("<script>alert(1)</script>", (0, 5, 0), (4, 0.2, 3), storey=storey)
+    walls.write(folder / "walls.ifc")
+    walls.box("W3", (0, 8, 0), (4, 0.2, 3), storey=storey)
+    walls.write(folder / "walls_v2.ifc")
+    pipes = IfcBuilder()
+    pipes.box(
+        "P1", (1, -1, 1), (0.1, 3, 0.1), "IfcPipeSegment", storey=pipes.storey("Ground floor")
+    )
+    pipes.write(folder / "pipes.ifc")
+    write_ids(
+        folder, specification(attribute("Name", "<value><simpleValue>W1</simpleValue></value>"))
+    )
+    for path in sorted(folder.iterdir()):
+        served.upload(path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def worker(served: Served, home: Path) -> Iterator[None]:
+    """A worker process that takes the jobs."""
+    log = home / "worker.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ifcbase", "worker", "--until-eof"],
+            stdin=subprocess.PIPE,
+            stdout=stream,
+            stderr=stream,
+            env=os.environ
+            | {
+                "DATABASE_URL": served.dsn,
+                "IFCBASE_HOME": str(home),
+                "PYTHONPATH": str(Path(ifcbase.__file__).resolve().parents[1]),
+            },
+        )
+    try:
+        yield
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 """The routes, one module per resource; a router is served once it is in this list."""
 
-from ifcbase.gateway.routes import health
+from ifcbase.gateway.routes import compat, health
 
-ROUTERS = [health.router]
+ROUTERS = [health.router, compat.router]

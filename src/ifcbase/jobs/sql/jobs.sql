@@ -16,6 +16,13 @@ select job_id::text, is_new
   from core.submit_job(%(project)s, %(check)s, %(request)s, %(inputs)s, %(timeout_s)s, %(memory_mb)s,
                        %(attempts)s, %(key)s)
 
+-- versions: the models a job reads, by the names its request uses
+select i.name, m.name as model, v.number
+  from core.job_inputs i
+  join core.model_versions v on v.id = i.model_version_id
+  join core.models m on m.id = v.model_id
+ where i.job_id = %(job)s::uuid
+
 -- cancel: cancels a job
 select core.stop_job(%(job)s)
 

@@ -1,0 +1,115 @@
+"""Jobs of a caller's project: as our own clients see them, and as existing clients do."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from ifcbase.errors import NotFound
+from ifcbase.gateway import names
+from ifcbase.gateway.caller import Caller
+from ifcbase.gateway.state import rows
+from ifcbase.jobs import submit
+from ifcbase.sqlfiles import queries
+
+_SQL = queries("ifcbase.gateway", "jobs.sql")
+
+#: The states of jobs in the words of existing clients. They stop asking at "finished" and "failed"
+#: only: a cancelled job is one that failed, and says why.
+OLD_STATES = {
+    "queued": "queued",
+    "running": "started",
+    "computed": "started",
+    "finished": "finished",
+    "failed": "failed",
+    "cancelled": "failed",
+}
+#: What people and some clients look for in the words of a crash.
+SIGNALS = {"SIGSEGV": 11, "SIGABRT": 6, "SIGKILL": 9, "SIGBUS": 7, "SIGILL": 4, "SIGFPE": 8}
+
+
+def show(caller: Caller, job_id: str) -> dict[str, Any]:
+    """All a reader may know of a job. Raises NotFound."""
+    return _one(caller, "show", job_id)
+
+
+def _one(caller: Caller, query: str, job_id: str) -> dict[str, Any]:
+    try:
+        wanted = str(uuid.UUID(job_id))
+    except ValueError:
+        raise NotFound(f"{job_id!r} is not the id of a job") from None
+    with caller.transaction() as connection:
+        found = rows(connection, _SQL[query], {"job": wanted, "project": caller.project_id})
+    if not found:
+        raise NotFound(f"there is no job {job_id} in the project")
+    return found[0]
+
+
+def page(
+    caller: Caller, *, state: str | None, check: str | None, before: int | None, limit: int
+) -> list[dict[str, Any]]:
+    """Jobs of the project, latest first."""
+    with caller.transaction() as connection:
+        return rows(
+            connection,
+            _SQL["list"],
+            {"project": caller.project_id, "state": state, "check": check, "before": before,
+             "limit": limit},
+        )  # fmt: skip
+
+
+def cancel(caller: Caller, job_id: str) -> str:
+    """Cancel a job: "cancelled" at once while it waits, else "cancelling". Raises NotFound, Conflict."""
+    with caller.transaction() as connection:
+        state = submit.cancel_job(connection, job_id)
+        caller.note(connection, "cancel job", job_id)
+    return state
+
+
+def requeue(caller: Caller, job_id: str) -> None:
+    """Let a failed or cancelled job try again. Raises NotFound, Conflict."""
+    with caller.transaction() as connection:
+        submit.requeue_job(connection, caller.gateway.engine, job_id)
+        caller.note(connection, "requeue job", job_id)
+
+
+def status(caller: Caller, job_id: str) -> dict[str, Any]:
+    """The state of a job in the words of existing clients. Raises NotFound."""
+    job = _one(caller, "status", job_id)
+    cancelled = job["state"] == "cancelled"
+    return {
+        "job_id": job["id"],
+        "status": OLD_STATES[job["state"]],
+        "result": old_result(job) if job["state"] == "finished" else None,
+        "error": "The job was cancelled." if cancelled else _old_error(job["error"]),
+        "progress": job["progress"],
+        "execution_time_seconds": job["seconds"],
+        "created_at": job["created_at"],
+        "started_at": job["started_at"],
+        "ended_at": job["ended_at"],
+        # Ours, beside theirs.
+        "state": job["state"],
+        "check": job["check"],
+    }
+
+
+def old_result(job: dict[str, Any]) -> dict[str, Any]:
+    """What a finished job found, with the keys existing clients read."""
+    outcome = dict(job["outcome"] or {})
+    if "output_path" in outcome:
+        outcome["output_path"] = names.output_path(job["check"], outcome["output_path"])
+    outcome.setdefault("message", None)
+    # They show it in red: what was not tested, and why.
+    outcome["warning"] = bool(outcome.get("warnings"))
+    outcome["execution_time"] = job["seconds"]
+    return outcome
+
+
+def _old_error(error: dict[str, Any] | None) -> str | None:
+    if error is None:
+        return None
+    words = f"{error.get('title')}: {error.get('message')}. {error.get('hint')}"
+    for name, number in SIGNALS.items():
+        if name in words:
+            return f"{words} (signal {number})"
+    return words
