@@ -248,10 +248,9 @@ class UrlRefused(InputError):
     )
 
 
-class FetchFailed(IfcbaseError):
+class FetchFailed(InputError):
     code = "fetch-failed"
     title = "The address did not give the file"
-    http_status = 502
     retryable = True
     default_hint = "Open the address in a browser to see what it answers, then try again."
 
@@ -434,6 +433,23 @@ class PreconditionFailed(GatewayError):
     title = "The thing changed since it was read"
     http_status = 412
     default_hint = "Read it again, look at what is new, and send If-Match with its present ETag."
+
+
+class MediaTypeWrong(GatewayError):
+    code = "media-type"
+    title = "The body is of another media type than this takes"
+    http_status = 415
+    default_hint = "Send the Content-Type that the message names."
+
+
+class Busy(GatewayError):
+    code = "busy"
+    title = "The gateway does as much of this as it can already"
+    http_status = 503
+    retryable = True
+    default_hint = "Try again in a few seconds."
+    #: How long to wait, in seconds.
+    retry_after_s: int = 5
 
 
 class TooLarge(GatewayError):

@@ -34,6 +34,7 @@ def gateway(
 
     from ifcbase.gateway import logs
     from ifcbase.gateway.app import create_app
+    from ifcbase.gateway.serving import Server
     from ifcbase.gateway.state import make_gateway
 
     settings = get_settings()
@@ -41,7 +42,7 @@ def gateway(
     dsn = context.database(settings)
     migrations.require_head(dsn)
     app = create_app(make_gateway(settings, dsn))
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
             app,
             host=host,
@@ -51,7 +52,8 @@ def gateway(
             server_header=False,
             # Longer than any answer but a download; those end when their client does.
             timeout_graceful_shutdown=10,
-        )
+        ),
+        app,
     )
     if until_eof:
         threading.Thread(target=_read_to_end, args=[server], name="starter", daemon=True).start()

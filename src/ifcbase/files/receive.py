@@ -79,6 +79,12 @@ class Receiver:
         with refusals():
             self._file.write(chunk)
 
+    def finish_as(self, kind: str, name: str) -> Received:
+        """The same for a file whose kind and name came with it."""
+        self.kind, self.name = sniff.kind_named(kind), upload_name(name)
+        self._original = name
+        return self.finish()
+
     def finish(self) -> Received:
         """All bytes are there: judge them. Raises the errors of ``sniff.check_whole``."""
         with refusals():

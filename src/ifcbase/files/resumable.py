@@ -124,11 +124,10 @@ class Uploads:
         return found
 
     @contextmanager
-    def writing(self, pending: Pending) -> Iterator[Part]:
-        """Hold the upload while a part is written. Raises UploadBusy."""
-        home = self.folder / pending.id
+    def held(self, pending: Pending) -> Iterator[Pending]:
+        """Keep others from an upload, as it is now. Raises UploadBusy, NotFound."""
         try:
-            handle = os.open(home / "lock", os.O_RDWR)
+            handle = os.open(self.folder / pending.id / "lock", os.O_RDWR)
         except FileNotFoundError:
             raise NotFound("there is no such upload") from None
         try:
@@ -140,13 +139,19 @@ class Uploads:
             now = self._read(pending.id)
             if now is None:
                 raise NotFound("there is no such upload")
-            with Part(home / "data", now) as part:
+            yield now
+        finally:
+            os.close(handle)
+
+    @contextmanager
+    def writing(self, pending: Pending) -> Iterator[Part]:
+        """Hold an upload while a part is written. Raises UploadBusy, NotFound."""
+        with self.held(pending) as now:
+            with Part(self.folder / now.id / "data", now) as part:
                 yield part
                 part.end()
             if now.result is None:
                 self._note(replace(now, expires=time.time() + self.keep_s))
-        finally:
-            os.close(handle)
 
     def judge(self, pending: Pending) -> Received:
         """The whole file, judged. Raises the errors of ``sniff.check_whole``, for good: an upload

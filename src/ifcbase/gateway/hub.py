@@ -111,6 +111,7 @@ class Hub:
         self._progress: dict[str, Any] = {}
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
+        self._stopped = False
 
     def start(self) -> None:
         """Begin to listen, in the running event loop."""
@@ -118,6 +119,7 @@ class Hub:
 
     async def stop(self) -> None:
         """Stop listening; everybody hears no more."""
+        self._stopped = True
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -129,9 +131,8 @@ class Hub:
         """How many listen."""
         return len(self._subscriptions)
 
-    @contextlib.asynccontextmanager
-    async def subscription(self, project_id: int) -> AsyncIterator[Subscription]:
-        """Listen to a project while the block lasts. Raises LedgerUnavailable if the hub itself does
+    async def subscribe(self, project_id: int) -> Subscription:
+        """Listen to a project, until ``unsubscribe``. Raises LedgerUnavailable if the hub itself does
         not hear anything within ten seconds."""
         try:
             async with asyncio.timeout(10):
@@ -140,10 +141,22 @@ class Hub:
             raise LedgerUnavailable("events cannot be heard just now") from error
         made = Subscription(project_id, self._position or "")
         self._subscriptions.add(made)
+        if self._stopped:
+            made.end()
+        return made
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Hear no more."""
+        self._subscriptions.discard(subscription)
+
+    @contextlib.asynccontextmanager
+    async def subscription(self, project_id: int) -> AsyncIterator[Subscription]:
+        """Listen to a project while the block lasts. Raises LedgerUnavailable."""
+        made = await self.subscribe(project_id)
         try:
             yield made
         finally:
-            self._subscriptions.discard(made)
+            self.unsubscribe(made)
 
     async def _run(self) -> None:
         pause = 0.2
