@@ -14,7 +14,7 @@ help:  ## list the targets
 demo: $(VENV)/.kernels  ## the main job end to end: database, workers, sample building, results
 	@$(BIN)/ifcbase demo
 
-up: $(VENV)/.kernels  ## keep Postgres and workers running, data in IFCBASE_HOME (~/.ifcbase)
+up: $(VENV)/.kernels  ## keep Postgres, workers and the HTTP API running, data in IFCBASE_HOME (~/.ifcbase)
 	@$(BIN)/ifcbase up
 
 test: $(VENV)/.dev $(VENV)/.kernels lint  ## what CI runs: linters, types, all tests

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import Annotated
 
 import typer
 
-from ifcbase.cli import context
-from ifcbase.errors import ConfigError, IfcbaseError
+from ifcbase.cli import context, ending
+from ifcbase.errors import ConfigError, LedgerUnavailable
 from ifcbase.settings import get_settings
 from ifcbase.stack import migrations
 
 DEFAULT_PORT = 8123
+#: How long a gateway that is told to end goes on with the requests it has (seconds).
+GRACE_S = 10
 
 
 def gateway(
@@ -23,6 +29,7 @@ def gateway(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")
     ] = DEFAULT_PORT,
+    fd: Annotated[int | None, typer.Option("--fd", hidden=True, help="A socket to serve.")] = None,
     until_eof: Annotated[
         bool,
         typer.Option("--until-eof", help="Stop when standard input ends: with who started it."),
@@ -42,35 +49,69 @@ def gateway(
     dsn = context.database(settings)
     migrations.require_head(dsn)
     app = create_app(make_gateway(settings, dsn))
-    server = Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            # Longer than any answer but a download; those end when their client does.
-            timeout_graceful_shutdown=10,
-        ),
+    config = uvicorn.Config(
         app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
     )
+
+    class Told(Server):
+        """One whose signals are ours."""
+
+        def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+            """In place of uvicorn's own handling: the command's holds already."""
+            return nullcontext()
+
+    server = Told(config, app)
+
+    def stop() -> None:
+        server.should_exit = True
+
     if until_eof:
-        threading.Thread(target=_read_to_end, args=[server], name="starter", daemon=True).start()
+        threading.Thread(target=_read_to_end, args=[stop], name="starter", daemon=True).start()
+    listener = listening(host, port) if fd is None else socket.socket(fileno=fd)
+    with closing(listener), ending.told_to_end(lambda _: stop(), interrupt=True):
+        logging.getLogger(__name__).info("listening at %s", url_of(*listener.getsockname()[:2]))
+        try:
+            server.run(sockets=[listener])
+        except SystemExit as error:
+            raise LedgerUnavailable(
+                "the gateway could not start", hint="The log above says why."
+            ) from error
+
+
+def listening(host: str, port: int | None) -> socket.socket:
+    """A socket that listens; without a port at the default one, or a free one where that is taken.
+
+    Raises ConfigError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        server.run()
-    except SystemExit as error:
+        return socket.create_server(
+            (host, DEFAULT_PORT if port is None else port), family=family, backlog=256
+        )
+    except OSError as error:
+        if port is None:
+            return listening(host, 0)
         raise ConfigError(
-            f"the gateway cannot listen at {host}:{port}",
+            f"nothing can listen at {host}, port {port}: {error.strerror or error}",
             hint="Another program may listen there: choose another --port.",
         ) from error
-    if not server.started:
-        raise IfcbaseError("the gateway could not start", hint="The log above says why.")
 
 
-def _read_to_end(server: object) -> None:
+def url_of(host: str, port: int) -> str:
+    """How a client on this machine reaches a socket."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
+
+
+def _read_to_end(stop: Callable[[], None]) -> None:
     """Wait for whoever started this process to end: nobody else holds the other end of the pipe."""
     while os.read(sys.stdin.fileno(), 4096):
         pass
     logging.getLogger(__name__).info("who started this gateway has ended; it ends, too")
-    server.should_exit = True  # type: ignore[attr-defined]  # uvicorn is loaded late
+    stop()
+    time.sleep(GRACE_S + 5)
+    # Nobody is left who would kill what does not end.
+    os._exit(1)

@@ -1,4 +1,4 @@
-"""Worker processes of `demo` and `up`: started, watched, restarted, stopped."""
+"""Processes of `demo` and `up`, workers and gateway: started, watched, restarted, stopped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,22 @@ from pathlib import Path
 class Workers:
     """``count`` processes of `ifcbase worker`, their log in one file each.
 
+    ``command`` makes them something else, named so in their logs; they inherit the ``files``.
+
     Each reads a pipe whose other end only this process holds: when it is gone, however it ended,
     the pipe ends, and with it the workers."""
 
-    def __init__(self, count: int, log_folder: Path, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        count: int,
+        log_folder: Path,
+        environment: dict[str, str],
+        *,
+        command: Sequence[str] = ("worker",),
+        files: Sequence[int] = (),
+    ) -> None:
+        self._command = command
+        self._files = files
         self._count = count
         self._logs = log_folder
         self._environment = os.environ | environment
@@ -61,18 +73,19 @@ class Workers:
 
     def logs(self) -> Sequence[Path]:
         """Their log files."""
-        return sorted(self._logs.glob("worker-*.log"))
+        return sorted(self._logs.glob(f"{self._command[0]}-*.log"))
 
     def _spawn(self, number: int) -> subprocess.Popen[bytes]:
         if self._pipe is None:
             raise ValueError("these workers are not started, or stopped")
-        with (self._logs / f"worker-{number + 1}.log").open("ab") as log:
+        with (self._logs / f"{self._command[0]}-{number + 1}.log").open("ab") as log:
             # A session of its own: Ctrl-C in the terminal is for the one who stops them in order.
             return subprocess.Popen(
-                [sys.executable, "-m", "ifcbase", "worker", "--until-eof"],
+                [sys.executable, "-m", "ifcbase", *self._command, "--until-eof"],
                 stdin=self._pipe[0],
                 stdout=log,
                 stderr=log,
                 env=self._environment,
+                pass_fds=tuple(self._files),
                 start_new_session=True,
             )

@@ -16,7 +16,7 @@ VERBS = {
     "validate": "Check a model by the specifications of one or several IDS files.",
     "diff": "Show what changed between two versions of a model.",
     "demo": "Check a sample building in two revisions and show what changed.",
-    "up": "Start Postgres and workers, keep them running, stop them in order at Ctrl-C.",
+    "up": "Start Postgres, workers and the HTTP API, keep them running, stop them in order at Ctrl-C.",
     "worker": "Take jobs from the queue, one at a time, until told to stop.",
     "gateway": "Serve the HTTP API until told to stop.",
     "compare": "What appeared, what is gone and why, what became deeper or shallower.",

@@ -206,4 +206,3 @@ async def threaded(held: AbstractContextManager[T]) -> AsyncIterator[T]:
     else:
         with CancelScope(shield=True):
             await in_thread(held.__exit__, None, None, None)
-

@@ -73,7 +73,11 @@ async def events(
     ] = None,
     types: Annotated[
         str | None,
-        Query(max_length=500, description="Only these types, comma-separated.", examples=["job.finished"]),
+        Query(
+            max_length=500,
+            description="Only these types, comma-separated.",
+            examples=["job.finished"],
+        ),
     ] = None,
 ) -> EventStream:
     """Listen to the events of the project: states and progress of jobs, results. Ids only: what they

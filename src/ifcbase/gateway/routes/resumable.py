@@ -90,7 +90,9 @@ def begin(
     known = metadata(upload_metadata)
     model = known.get("model")
     if model is not None and not (0 < len(model.strip()) <= 255 and is_clean(model)):
-        raise RequestInvalid("Upload-Metadata: model is empty, too long or holds control characters")
+        raise RequestInvalid(
+            "Upload-Metadata: model is empty, too long or holds control characters"
+        )
     if model is not None and known.get("kind", "ifc").lower() != "ifc":
         raise RequestInvalid("Upload-Metadata: only files of kind ifc are versions of models")
     pending = arrivals_of(request).uploads.create(
@@ -196,7 +198,9 @@ def metadata(text: str) -> dict[str, str]:
         try:
             found[name] = base64.b64decode(value.strip(), validate=True).decode("utf-8")
         except ValueError as error:
-            raise RequestInvalid(f"Upload-Metadata: {name[:40]!r} is not Base64 of UTF-8") from error
+            raise RequestInvalid(
+                f"Upload-Metadata: {name[:40]!r} is not Base64 of UTF-8"
+            ) from error
     if not found.get("filename"):
         raise RequestInvalid("Upload-Metadata: filename is missing")
     return found

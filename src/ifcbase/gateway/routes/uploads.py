@@ -33,7 +33,14 @@ from ifcbase.ifc.text import is_clean
 
 router = APIRouter(tags=["uploads"])
 
-_EXTENSIONS = {"ifc": "ifc", "ifczip": "ifc", "ids": "ids", "bcf": "bcf", "bcfzip": "bcf", "csv": "csv"}
+_EXTENSIONS = {
+    "ifc": "ifc",
+    "ifczip": "ifc",
+    "ids": "ids",
+    "bcf": "bcf",
+    "bcfzip": "bcf",
+    "csv": "csv",
+}
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 FileType = Annotated[
     str, Path(max_length=20, description=f"One of {', '.join(KINDS)}, in any case.")
@@ -55,9 +62,7 @@ FORM: dict[str, Any] = {
 BYTES: dict[str, Any] = {
     "requestBody": {
         "required": False,
-        "content": {
-            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}}
-        },
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 
@@ -151,13 +156,12 @@ def download_from_url(request: Request, caller: Submitter, wanted: FetchRequest)
     """Fetch a file from a public address into the project."""
     arrivals = arrivals_of(request)
     limits = Limits(arrivals.limit, total_s=caller.gateway.settings.fetch_s)
-    with arrivals.fetching():
-        # The kind is known by the name, which may come with the answer only.
-        with arrivals.receiver("other", "fetched") as raw:
-            answer = arrivals.fetcher.get(wanted.url, raw.write, limits)
-            name = upload_name(wanted.output_filename or answer.file_name or "download")
-            kind = _EXTENSIONS.get(name.rpartition(".")[2].lower(), "other")
-            arrived = admit(caller, raw.finish_as(kind, name))
+    # The kind is known by the name, which may come with the answer only.
+    with arrivals.fetching(), arrivals.receiver("other", "fetched") as raw:
+        answer = arrivals.fetcher.get(wanted.url, raw.write, limits)
+        name = upload_name(wanted.output_filename or answer.file_name or "download")
+        kind = _EXTENSIONS.get(name.rpartition(".")[2].lower(), "other")
+        arrived = admit(caller, raw.finish_as(kind, name))
     base = _uploaded(arrived)
     return Fetched(**base.model_dump(), storage_basename=arrived.received.name)
 
