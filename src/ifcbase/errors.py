@@ -190,6 +190,71 @@ class OutputUnsupported(InputError):
     default_hint = "Formats are .glb, .obj, .dae, .svg, .xlsx and .csv, in the output folder."
 
 
+class FileTooLarge(InputError):
+    code = "file-too-large"
+    title = "The file is larger than what is accepted"
+    http_status = 413
+    default_hint = "Split the model, or let the operator raise IFCBASE_UPLOAD_MAX_MB."
+
+
+class NotBcf(InputError):
+    code = "not-bcf"
+    title = "The file is not a BCF archive"
+    default_hint = "Give a .bcf or .bcfzip file: a ZIP archive that holds bcf.version."
+
+
+class NotCsv(InputError):
+    code = "not-csv"
+    title = "The file is not a table in text form"
+    default_hint = "Give comma- or semicolon-separated text, in UTF-8 where it is more than ASCII."
+
+
+class ArchiveUnsafe(InputError):
+    code = "archive-unsafe"
+    title = "The archive holds what can do harm"
+    default_hint = "Pack it anew: plain files only, no passwords, nothing outside of its folder."
+
+
+class UploadNameInvalid(InputError):
+    code = "upload-name-invalid"
+    title = "The file cannot be kept under this name"
+    default_hint = "Give it a name of at most 200 bytes, without slashes and control characters."
+
+
+class ChecksumMismatch(InputError):
+    """Its status is the one the tus protocol has for it."""
+
+    code = "checksum-mismatch"
+    title = "The bytes that arrived are not those that were sent"
+    http_status = 460
+    default_hint = "Send this part of the file again."
+
+
+class UploadBusy(InputError):
+    code = "upload-busy"
+    title = "Somebody is writing to this upload just now"
+    http_status = 423
+    default_hint = (
+        "Wait until the other request has ended, ask for the offset, and go on from there."
+    )
+
+
+class UrlRefused(InputError):
+    code = "url-refused"
+    title = "The address may not be asked"
+    default_hint = (
+        "Only public http and https addresses are asked. The operator may allow others with "
+        "IFCBASE_FETCH_PRIVATE."
+    )
+
+
+class FetchFailed(InputError):
+    code = "fetch-failed"
+    title = "The address did not give the file"
+    retryable = True
+    default_hint = "Open the address in a browser to see what it answers, then try again."
+
+
 # --- computing -----------------------------------------------------------------------------------
 
 
@@ -377,6 +442,23 @@ class PreconditionFailed(GatewayError):
     title = "The thing changed since it was read"
     http_status = 412
     default_hint = "Read it again, look at what is new, and send If-Match with its present ETag."
+
+
+class MediaTypeWrong(GatewayError):
+    code = "media-type"
+    title = "The body is of another media type than this takes"
+    http_status = 415
+    default_hint = "Send the Content-Type that the message names."
+
+
+class Busy(GatewayError):
+    code = "busy"
+    title = "The gateway does as much of this as it can already"
+    http_status = 503
+    retryable = True
+    default_hint = "Try again in a few seconds."
+    #: How long to wait, in seconds.
+    retry_after_s: int = 5
 
 
 class TooLarge(GatewayError):

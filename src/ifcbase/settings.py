@@ -146,6 +146,46 @@ class Settings(BaseSettings):
         description="Wrong credentials one address may send in a minute before it has to wait.",
     )
 
+    # --- files that come in, addresses that are asked ---
+    upload_max_mb: int = Field(
+        default=4096, ge=1, description="Largest file that is taken, unpacked, in mebibytes."
+    )
+    upload_keep_s: float = Field(
+        default=86_400.0, gt=0, description="How long an unfinished upload may lie untouched."
+    )
+    fetch_s: float = Field(
+        default=600.0, gt=0, description="Longest time a file may take to come from an address."
+    )
+    fetch_private: str = Field(
+        default="",
+        description="What may be asked although it is not public, by fetches and webhooks: names, "
+        "`.suffixes` and networks, comma-separated.",
+    )
+    fetch_hosts: str = Field(
+        default="",
+        description="If set, no other host is asked, by fetches and webhooks: names and "
+        "`.suffixes`, comma-separated.",
+    )
+    webhooks: bool = Field(
+        default=True, description="Whether this gateway or worker delivers events to webhooks."
+    )
+    webhook_s: float = Field(
+        default=15.0, gt=0, le=25, description="How long an endpoint may take to answer."
+    )
+    webhook_disable_s: float = Field(
+        default=432_000.0,
+        gt=0,
+        description="After how long without a single success an endpoint is switched off.",
+    )
+    event_listeners: int = Field(
+        default=500, ge=1, description="How many may listen to events of one gateway at once."
+    )
+    metrics_public: bool = Field(
+        default=False,
+        description="Whether `/metrics` answers others than this machine; nothing in it names a "
+        "project, a person or a file.",
+    )
+
     # --- output ---
     log_level: Annotated[str, _variable("LOG_LEVEL")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."

@@ -41,28 +41,30 @@ def gateway(
 
     from ifcbase.gateway import logs
     from ifcbase.gateway.app import create_app
+    from ifcbase.gateway.serving import Server
     from ifcbase.gateway.state import make_gateway
 
     settings = get_settings()
     logs.setup(settings.log_level)
     dsn = context.database(settings)
     migrations.require_head(dsn)
+    app = create_app(make_gateway(settings, dsn))
     config = uvicorn.Config(
-        create_app(make_gateway(settings, dsn)),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )
 
-    class Server(uvicorn.Server):
+    class Told(Server):
         """One whose signals are ours."""
 
         def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
             """In place of uvicorn's own handling: the command's holds already."""
             return nullcontext()
 
-    server = Server(config)
+    server = Told(config, app)
 
     def stop() -> None:
         server.should_exit = True

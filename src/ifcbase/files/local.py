@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -53,6 +54,23 @@ class LocalFiles:
             raise FileUnreadable(f"{source} cannot be read: {error.strerror}") from error
         _sync_folder(target.parent)
         return StoredFile(digest.hexdigest(), size)
+
+    def adopt(self, project: str, source: Path, stored: StoredFile) -> None:
+        """Move a file in whose hash and size were counted while it came, for who wrote it alone.
+
+        Bytes that are there already are left as they are."""
+        target = self._path(project, stored.sha256)
+        if target.is_file():
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.chmod(0o640)
+        try:
+            source.replace(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            self.put(project, source)
+        _sync_folder(target.parent)
 
     def fetch(self, project: str, sha256: str) -> Path:
         """The path of stored bytes. Raises FileMissing."""

@@ -17,6 +17,7 @@ from ifcbase.errors import IfcbaseError
 from ifcbase.gateway import problems
 from ifcbase.gateway.limits import BodyLimit
 from ifcbase.gateway.logs import Requests
+from ifcbase.gateway.moving import moving
 from ifcbase.gateway.routes import ROUTERS
 from ifcbase.gateway.state import Gateway
 
@@ -33,10 +34,11 @@ def create_app(gateway: Gateway) -> FastAPI:
     """The ASGI application of a gateway; it opens the gateway when it starts."""
 
     @asynccontextmanager
-    async def alive(_: FastAPI) -> AsyncIterator[None]:
+    async def alive(app: FastAPI) -> AsyncIterator[None]:
         gateway.open()
         try:
-            yield
+            async with moving(app, gateway):
+                yield
         finally:
             gateway.close()
 

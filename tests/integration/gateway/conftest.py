@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 import ifcbase
 from ifcbase.gateway.app import create_app
+from ifcbase.gateway.serving import Server as GatewayServer
 from ifcbase.gateway.state import Gateway, make_gateway
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.ledger import keys
@@ -160,7 +161,7 @@ def worker(served: Served, home: Path) -> Iterator[None]:
 def listening(app: FastAPI) -> Iterator[str]:
     """The address of an application that a server in a thread serves on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    server = GatewayServer(uvicorn.Config(app, log_config=None, access_log=False), app)
     thread = threading.Thread(target=server.run, args=[[listener]], name="gateway")
     thread.start()
     try:

@@ -164,6 +164,13 @@ def _fill_gateway(world: Filled, name: str) -> None:
     world.sql("select core.note(%s, 'look', 'here')", project)
     world.sql("select core.note_upload(%s, 'uploads/a.ifc', %s, 10)", project, given)
     world.sql("select core.add_download_link(%s, %s, %s, 'a.ifc', 60)", project, sha(prefix), given)
+    hook = world.value(
+        "select core.add_webhook(%s, 'https://a.test/', null, null, 'whsec_aaaa')", project
+    )
+    world.sql(
+        "insert into core.deliveries (project_id, outbox_id, seconds) values (%s, %s, 1)",
+        project, world.value("select core.ping_webhook(%s)", hook),
+    )  # fmt: skip
     world.sql("select core.note_answer(%s, 'a key', 'a fingerprint', 200, '{}')", project)
 
 

@@ -30,13 +30,15 @@ LEVELS = {
     "ifcbase.conversion.record": 5,
     "ifcbase.tester.record": 5,
     "ifcbase.diff.record": 5,
+    "ifcbase.webhooks": 5,
+    "ifcbase.client": 2,
     "ifcbase.jobs": 6,
     "ifcbase.gateway": 7,
     "ifcbase.cli": 8,
     "ifcbase.__main__": 9,
 }
 #: Rooms that know nothing of the rest but errors and settings.
-ALONE = {"ifcbase.stack", "ifcbase.samples", "ifcbase.files"}
+ALONE = {"ifcbase.stack", "ifcbase.samples", "ifcbase.files", "ifcbase.client"}
 
 
 def room_of(module: str) -> str:

@@ -1,0 +1,171 @@
+"""Events of a project as they happen: server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+
+from ifcbase.errors import Busy, RequestInvalid
+from ifcbase.gateway.arriving import in_thread
+from ifcbase.gateway.caller import Caller, Reader
+from ifcbase.gateway.hub import Event, Hub, Subscription, event_of, is_position
+from ifcbase.gateway.moving import hub_of
+from ifcbase.gateway.problems import responses
+from ifcbase.gateway.state import rows
+from ifcbase.sqlfiles import queries
+
+router = APIRouter(tags=["events"])
+_SQL = queries("ifcbase.gateway", "hub.sql")
+#: A sign of life is sent, and the caller's rights are looked at again, this often (seconds).
+HEARTBEAT_S = 15.0
+#: Seconds a client may leave what is sent to it unread.
+STUCK_S = 30.0
+#: Events that are told afterwards to who was away.
+MOST_MISSED = 1000
+STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events without end. `event` is the type, `data` the document that webhooks "
+        "get too, `id` where to go on from. `reset` says that what was missed is not known any more, "
+        "`dropped` that the client did not keep up: it may connect again.",
+        "content": {
+            "text/event-stream": {
+                "schema": {"type": "string"},
+                "example": "event: job.finished\nid: 751:751:\n"
+                'data: {"id":12,"type":"job.finished","timestamp":"2026-11-22T20:00:00+00:00",'
+                '"data":{"job_id":"0b2d3f6e-9a57-4b0e-8a68-5a1a2f3c4d5e","check":"clash",'
+                '"state":"finished"}}\n\n',
+            }
+        },
+    }
+}
+
+
+class EventStream(StreamingResponse):
+    """Lets go of a client that reads nothing."""
+
+    async def stream_response(self, send: Send) -> None:
+        """See StreamingResponse."""
+
+        async def in_time(message: Any) -> None:
+            async with asyncio.timeout(STUCK_S):
+                await send(message)
+
+        await super().stream_response(in_time)
+
+
+@router.get(
+    "/v1/events",
+    response_class=EventStream,
+    responses={**responses(401, 403, 404, 422, 429, 503), **STREAM},
+)
+async def events(
+    request: Request,
+    caller: Reader,
+    last_event_id: Annotated[
+        str | None, Header(max_length=4000, description="Where to go on: what came since is told.")
+    ] = None,
+    types: Annotated[
+        str | None,
+        Query(
+            max_length=500,
+            description="Only these types, comma-separated.",
+            examples=["job.finished"],
+        ),
+    ] = None,
+) -> EventStream:
+    """Listen to the events of the project: states and progress of jobs, results. Ids only: what they
+    name is read through the other routes."""
+    if last_event_id and not is_position(last_event_id):
+        raise RequestInvalid("Last-Event-ID: it is not one of ours", hint="Leave it out.")
+    hub = hub_of(request)
+    if len(hub) >= caller.gateway.settings.event_listeners:
+        raise Busy("too many listen already")
+    wanted = {each.strip() for each in types.split(",")} if types else None
+    # Before the answer begins, so that nothing is missed and a failure still is a problem.
+    subscription = await hub.subscribe(caller.project_id)
+    try:
+        missed = await in_thread(_missed, caller, last_event_id, subscription.position)
+    except BaseException:
+        hub.unsubscribe(subscription)
+        raise
+    return EventStream(
+        _told(hub, caller, subscription, missed, wanted),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _told(
+    hub: Hub,
+    caller: Caller,
+    subscription: Subscription,
+    missed: list[Event] | None,
+    wanted: set[str] | None,
+) -> AsyncIterator[str]:
+    try:
+        yield ": listening\nretry: 2000\n\n"
+        if missed is None:
+            yield "event: reset\ndata: {}\n\n"
+        for event in missed or []:
+            if wanted is None or event.type in wanted:
+                yield written(event)
+        looked = time.monotonic()
+        while True:
+            event_or_none = await subscription.next(HEARTBEAT_S)
+            if event_or_none is not None:
+                if wanted is None or event_or_none.type in wanted:
+                    yield written(event_or_none)
+            elif subscription.dropped:
+                yield "event: dropped\ndata: {}\n\n"
+                return
+            else:
+                yield ": alive\n\n"
+            if time.monotonic() - looked >= HEARTBEAT_S:
+                looked = time.monotonic()
+                if not await in_thread(may_still, caller):
+                    return
+    finally:
+        hub.unsubscribe(subscription)
+
+
+def written(event: Event) -> str:
+    """An event as it is sent."""
+    document = json.dumps(event.document(), ensure_ascii=False, separators=(",", ":"))
+    place = f"id: {event.position}\n" if event.position else ""
+    return f"event: {event.type}\n{place}data: {document}\n\n"
+
+
+def _missed(caller: Caller, position: str | None, until: str) -> list[Event] | None:
+    """What a caller may know of what happened since a position; None if that is not known."""
+    if not position:
+        return []
+    asked = {"position": position, "until": until, "project": caller.project_id}
+    with caller.transaction() as connection:
+        known = rows(connection, _SQL["known"], asked)[0]
+        found = rows(connection, _SQL["missed"], {**asked, "most": MOST_MISSED + 1})
+    if not next(iter(known.values())) or len(found) > MOST_MISSED:
+        return None
+    # Who is interrupted within them gets all of them again.
+    return [event_of(row, until if row is found[-1] else position) for row in found]
+
+
+def may_still(caller: Caller) -> bool:
+    """Whether who listens may still read: not if the key ended, the token or the membership."""
+    ends = caller.claims.get("exp")
+    if isinstance(ends, int | float) and ends < time.time():
+        return False
+    if prefix := caller.claims.get("ifcbase_key"):
+        with caller.gateway.connection() as connection:
+            held = rows(connection, _SQL["key_holds"], {"prefix": prefix})
+        if not next(iter(held[0].values())):
+            return False
+    with caller.transaction() as connection:
+        row = rows(connection, _SQL["may_still"], {"project": caller.project_id})[0]
+    return bool(next(iter(row.values())))

@@ -1,0 +1,1 @@
+"""Telling other people's servers what happened, as Standard Webhooks has it."""
