@@ -29,6 +29,21 @@ DOORS = {
     "append_copied(uuid,bigint,text)",
     "add_output(uuid,text,bigint,text)",
     "finish_result(uuid,bigint,jsonb)",
+    "begin_save(uuid,uuid)",
+    "save_rows(uuid,uuid,integer,bigint,text,jsonb)",
+    "save_inventory(uuid,uuid,integer,bigint,jsonb)",
+    "keep_part(uuid,uuid,text,integer,jsonb)",
+    "save_kept_rows(uuid,uuid,text,integer,bigint,text)",
+    "save_links(uuid,uuid,text,integer,bigint,bigint)",
+    "keep_unmatched(uuid,uuid,text,bigint,integer)",
+    "keep_moved(uuid,uuid,text,boolean,text[],integer)",
+    "kept_page(uuid,uuid,text,integer)",
+    "conclude_inventory(uuid,uuid,bigint,jsonb)",
+    "conclude_result(uuid,uuid,bigint,jsonb)",
+    "take_job(uuid,text,text,double precision,uuid)",
+    "attempt_outcome(uuid)",
+    "hold_attempt(uuid,double precision,text)",
+    "claim_attempt(uuid,double precision,boolean)",
 }
 #: What people call.
 DESKS = {
