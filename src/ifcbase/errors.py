@@ -354,6 +354,21 @@ class SystemRefused(IfcbaseError):
     default_hint = "Check that there is space left and that you may use what the message names."
 
 
+class SpoolFull(SystemRefused):
+    code = "spool-full"
+    title = "The spool has no room"
+    http_status = 507
+    default_hint = (
+        "See `ifcbase spool list`. Mend why results cannot be stored, or raise IFCBASE_SPOOL_MB."
+    )
+
+
+class SpoolDamaged(SystemRefused):
+    code = "spool-damaged"
+    title = "A result in the spool is damaged"
+    default_hint = "Requeue its job with `ifcbase jobs requeue`, and look at the disk."
+
+
 class StackError(IfcbaseError):
     code = "stack"
     title = "The embedded stack could not be started"
