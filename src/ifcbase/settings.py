@@ -46,6 +46,26 @@ class Settings(BaseSettings):
         default=None,
         description="Postgres connection string; it wins over everything else.",
     )
+    supabase_url: Annotated[str | None, _variable("SUPABASE_URL")] = Field(
+        default=None,
+        description="Address of Supabase's gateway; used with a key where DATABASE_URL is not set.",
+    )
+    supabase_service_key: Annotated[SecretStr | None, _variable("SUPABASE_SERVICE_KEY")] = Field(
+        default=None, description="Service key (JWT or `sb_secret_…`): may do everything."
+    )
+    supabase_publishable_key: Annotated[SecretStr | None, _variable("SUPABASE_PUBLISHABLE_KEY")] = (
+        Field(
+            default=None,
+            description="Publishable key; with SUPABASE_WORKER_JWT it is used instead of the service key.",
+        )
+    )
+    supabase_anon_key: Annotated[SecretStr | None, _variable("SUPABASE_ANON_KEY")] = Field(
+        default=None, description="The older form of the publishable key."
+    )
+    supabase_worker_jwt: Annotated[SecretStr | None, _variable("SUPABASE_WORKER_JWT")] = Field(
+        default=None,
+        description="Token of the role `ifc_worker`, which may do what a worker needs and no more.",
+    )
     project: str = Field(default="default", description="Project used when none is named.")
 
     # --- jobs ---
@@ -82,6 +102,25 @@ class Settings(BaseSettings):
     )
     job_cores: int = Field(
         default=1, ge=1, description="Cores one attempt's child process may use."
+    )
+    spool_after_s: float = Field(
+        default=15.0,
+        ge=0,
+        description="How long a worker tries to store a result before it puts it into its spool "
+        "and goes on.",
+    )
+    spool_retry_s: float = Field(
+        default=15.0, gt=0, description="How often a worker tries to store what is in its spool."
+    )
+    spool_silence_s: float = Field(
+        default=3600.0,
+        ge=10,
+        le=86400,
+        description="How long the host of a spooled result may be silent before the job is "
+        "computed again elsewhere.",
+    )
+    spool_mb: int = Field(
+        default=20480, ge=0, description="Size that the spool may reach; 0: nothing is spooled."
     )
     clash_engine: Literal["solid", "reference"] = Field(
         default="solid",
@@ -213,6 +252,10 @@ class Settings(BaseSettings):
     def backups(self) -> Path:
         """The folder of the backups."""
         return (self.backup_folder or self.home / "backups").expanduser().absolute()
+
+    def spool_folder(self) -> Path:
+        """Results that wait until the database can be reached."""
+        return self.home / "spool"
 
     @property
     def work_folder(self) -> Path:

@@ -13,8 +13,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from ifcbase.ifc.inventory import Element, Inventory
-from ifcbase.ledger.interface import Attempt, Columns, Writer
-from ifcbase.ledger.postgres import PostgresLedger
+from ifcbase.ledger.interface import Attempt, Columns, Ledger, Writer
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Rows = list[tuple[Any, ...]]
@@ -132,7 +131,7 @@ class World:
         return {str(job): state for job, state in self.sql("select job_id, state from core.reap()")}
 
 
-def start(ledger: PostgresLedger, job: Job, lease_s: float = 60.0) -> Attempt:
+def start(ledger: Ledger, job: Job, lease_s: float = 60.0) -> Attempt:
     """Take a job that waits."""
     attempt = ledger.start_attempt(job.id, worker="w", host="h", lease_s=lease_s)
     assert attempt is not None

@@ -42,6 +42,12 @@ def database(settings: Settings) -> str:
     )
 
 
+def worker_dsn(settings: Settings) -> str | None:
+    """The DSN of who stores results; None where that is done over Supabase's REST door."""
+    by_rest = settings.supabase_url and not settings.database_url and not settings.embedded
+    return None if by_rest else database(settings)
+
+
 def keeper_lock(settings: Settings) -> Path:
     """The file that a running `ifcbase up` of this home holds locked."""
     return settings.home / "up.lock"

@@ -68,6 +68,9 @@ def _how(job: dict[str, Any]) -> str:
         return str(job["error"].get("title", ""))
     if job["state"] == "finished" and job["outcome"]:
         return waiting.in_words(job["outcome"])
+    if job["state"] == "computed":
+        told = job["progress"] or {}
+        return f"not stored yet, waits on {told.get('host', 'its worker')}: {told.get('note', '')}"
     if job["state"] == "running" and job["progress"]:
         return f"{job['progress']['phase']} {job['progress']['fraction']:.0%}"
     return ""
@@ -86,6 +89,8 @@ def show(job: JobArgument, as_json: JsonOption = False) -> None:
     if found["error"]:
         out.say(found["error"]["message"])
         out.say(found["error"]["hint"], style="dim")
+    if found["state"] == "computed":
+        out.say(_how(found))
     rows: list[tuple[Any, ...]] = [
         (i["name"], i["model"], i["number"], i["sha256"][:12]) for i in found["inputs"]
     ]

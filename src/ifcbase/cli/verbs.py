@@ -26,6 +26,7 @@ VERBS = {
     "findings": "What is open, over all checks: clashes, IDS failures, changes.",
     "export": "Write a result, or the open findings of all checks, as BCF, XLSX, CSV, HTML or Markdown.",
     "jobs": "Jobs: list, show, cancel, requeue, wait.",
+    "spool": "Results that wait until they can be stored: list, show, flush.",
     "results": "Results: list, show.",
     "sets": "Clash sets: list, show.",
     "pairs": "Pairs: list, show.",

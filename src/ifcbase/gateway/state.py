@@ -22,7 +22,7 @@ from ifcbase.gateway.failures import Failures
 from ifcbase.gateway.fit import Fit
 from ifcbase.gateway.tokens import Tokens
 from ifcbase.jobs.engine import Connection, Engine
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.engines import engine_for
 from ifcbase.ledger.connect import connection_options, translated
 from ifcbase.settings import Settings
 from ifcbase.sqlfiles import queries
@@ -81,17 +81,19 @@ class Gateway:
         self, role: str, claims: Mapping[str, Any], request_id: str | None
     ) -> Iterator[Connection]:
         """A transaction as PostgREST would open it for a token with these claims."""
-        with self.connection() as connection, connection.transaction():
-            connection.execute(
-                _SQL["act"],
-                {
-                    "role": role,
-                    "claims": json.dumps(claims),
-                    "request": request_id or "",
-                    "timeout": f"{STATEMENT_S}s",
-                },
-            )
-            yield connection
+        with self.connection() as connection:
+            with connection.transaction():
+                connection.execute(
+                    _SQL["act"],
+                    {
+                        "role": role,
+                        "claims": json.dumps(claims),
+                        "request": request_id or "",
+                        "timeout": f"{STATEMENT_S}s",
+                    },
+                )
+                yield connection
+            self.engine.committed(connection)
 
     @cached_property
     def checks(self) -> Checks:
@@ -136,7 +138,7 @@ def make_gateway(
     return Gateway(
         settings=settings,
         dsn=dsn,
-        engine=AsService(engine or ProcrastinateEngine(dsn)),
+        engine=AsService(engine or engine_for(settings, dsn)),
         files=files or LocalFiles(settings.files_folder),
         pool=pool,
         tokens=Tokens(settings),

@@ -14,11 +14,13 @@ from typing import Any
 from ifcbase.errors import (
     ComputeError,
     IfcbaseError,
+    InputError,
     JobCancelled,
     LeaseLost,
     LedgerError,
     LedgerFull,
     LedgerUnavailable,
+    SpoolFull,
 )
 from ifcbase.files.store import FileStore
 from ifcbase.jobs.memory import HostMemory
@@ -28,6 +30,7 @@ from ifcbase.jobs.sandbox import Sandbox, SandboxJob, SandboxResult
 from ifcbase.jobs.workfolder import job_folder
 from ifcbase.ledger.interface import Attempt, Ledger
 from ifcbase.ledger.payloads import clean_payload
+from ifcbase.ledger.spool import Spool
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,6 +53,10 @@ class Runner:
     revive: Callable[[], None] = field(default=lambda: None)
     meshes: KeptMeshes | None = None
     memory: HostMemory | None = None
+    #: Where a result goes that cannot be stored for so long, or while being stopped.
+    spool: Spool | None = None
+    spool_after_s: float = 15.0
+    spool_silence_s: float = 3600.0
 
     def handle(self, job_id: str) -> None:
         """Run one attempt if the job waits for one. Failures end up on the job, not here."""
@@ -146,9 +153,10 @@ class Runner:
             self.memory.learn(attempt.check, _size_mb(inputs), peak_mb)
 
     def _store(self, attempt: Attempt, folder: Path, result: SandboxResult, lease: _Lease) -> None:
-        """Store the results, trying again while the database is away and the lease holds."""
+        """Store the results, trying again while the database is away; after a while, or when the
+        lease is over, they go into the spool."""
         check = check_named(attempt.check)
-        pause = 0.2
+        pause, began = 0.2, time.monotonic()
         while True:
             try:
                 with self.ledger.writing(attempt.token) as writer:
@@ -157,14 +165,56 @@ class Runner:
             except LedgerUnavailable as error:
                 _LOG.warning("job %s: not stored yet: %s", attempt.job_id, error.message)
                 lease.progress("not stored yet", 1.0, f"not stored yet: {error.message}")
-                if lease.lost.is_set():
-                    raise LeaseLost from error
                 if lease.cancelled.is_set():
                     raise JobCancelled from error
+                over = lease.lost.is_set() or self.stop.is_set()
+                late = time.monotonic() - began >= self.spool_after_s
+                if (over or late) and self._spooled(attempt, folder, result, error):
+                    return
+                if lease.lost.is_set():
+                    raise LeaseLost from error
                 pause = self._wait_for_database(pause, error)
+            except (LeaseLost, JobCancelled):
+                raise
+            except (LedgerError, InputError) as error:
+                # The job fails; what was computed is kept for whoever mends the reason.
+                self._spooled(attempt, folder, result, error, refused=True)
+                raise
             else:
                 _LOG.info("job %s: stored", attempt.job_id)
                 return
+
+    def _spooled(
+        self,
+        attempt: Attempt,
+        folder: Path,
+        result: SandboxResult,
+        error: IfcbaseError,
+        *,
+        refused: bool = False,
+    ) -> bool:
+        """Put what was computed into the spool, if there is one with room; whether that was done."""
+        if self.spool is None:
+            return False
+        try:
+            entry = self.spool.put(
+                attempt,
+                folder / "output",
+                _facts(result),
+                host=self.host,
+                reason=error.message,
+                refused=refused,
+            )
+        except (SpoolFull, OSError) as full:
+            _LOG.error("job %s: not put into the spool: %s", attempt.job_id, full)
+            return False
+        _LOG.warning("job %s: in the spool as %s: %s", attempt.job_id, entry.name, error.message)
+        if not refused:
+            try:
+                self.ledger.hold(attempt.token, silence_s=self.spool_silence_s, note=error.message)
+            except IfcbaseError as away:
+                _LOG.info("job %s: nobody could be told: %s", attempt.job_id, away.message)
+        return True
 
     def _fail(self, attempt: Attempt, error: IfcbaseError) -> None:
         """End the attempt; a job that may try again is delivered again at once."""
@@ -268,7 +318,10 @@ class _Lease:
                 raise
             except IfcbaseError as error:
                 _LOG.warning("job %s: no heartbeat: %s", self._attempt.job_id, error.message)
-                if time.monotonic() - renewed > self._runner.lease_s:
+                # With a spool the child goes on: a result of a lease that lapsed unnoticed counts if
+                # nobody computes the job again.
+                lapsed = time.monotonic() - renewed > self._runner.lease_s
+                if lapsed and self._runner.spool is None:
                     raise LeaseLost from error
                 if not isinstance(error, LedgerFull):
                     self._runner.revive()

@@ -106,15 +106,19 @@ class RqEngine:
         self._noted.setdefault(connection, {})[_Noted(row[0], worker, job_id)] = None
 
     def committed(self, connection: Connection) -> None:
-        """Enter what was noted. What Redis does not take is found undelivered by the reaper."""
+        """Enter what was noted; what belongs to a transaction still open waits for its end. What
+        Redis does not take is found undelivered by the reaper."""
         noted = self._noted.pop(connection, {})
         if not noted:
             return
         transactions = {"transactions": [each.transaction for each in noted]}
-        committed = {row[0] for row in connection.execute(_SQL["committed"], transactions)}
+        ended = {row[0]: row[1] for row in connection.execute(_SQL["ended"], transactions)}
+        waiting = {each: None for each in noted if ended.get(each.transaction) == "in progress"}
+        if waiting:
+            self._noted[connection] = waiting
         try:
             for each in noted:
-                if each.transaction not in committed:
+                if ended.get(each.transaction) != "committed":
                     continue
                 self._queue(each.worker).enqueue_call(
                     TASK,

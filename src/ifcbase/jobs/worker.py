@@ -13,6 +13,7 @@ from ifcbase.files.local import LocalFiles
 from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.engine import Engine
+from ifcbase.jobs.flushing import Flusher
 from ifcbase.jobs.memory import HostMemory, machine_mb
 from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.reaper import reap_until
@@ -20,7 +21,8 @@ from ifcbase.jobs.registry import CHECKS, check_named
 from ifcbase.jobs.sandbox import Sandbox
 from ifcbase.jobs.submit import deliver_again
 from ifcbase.ledger.connect import connect
-from ifcbase.ledger.postgres import PostgresLedger
+from ifcbase.ledger.opening import open_ledger
+from ifcbase.ledger.spool import Spool
 from ifcbase.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -52,10 +54,11 @@ def work(
         memory_mb=settings.job_memory_mb,
         cores=settings.job_cores,
     )
-    ledger = PostgresLedger(dsn, writing_idle_s=settings.lease_s * 3)
+    ledger, files = open_ledger(settings, dsn), LocalFiles(settings.files_folder)
+    spool = Spool(settings.spool_folder, settings.spool_mb) if settings.spool_mb else None
     runner = Runner(
         ledger=ledger,
-        files=LocalFiles(settings.files_folder),
+        files=files,
         sandbox=sandbox,
         work_folder=settings.work_folder,
         worker=name,
@@ -69,15 +72,33 @@ def work(
         memory=HostMemory(
             settings.cache_folder / "memory", settings.host_memory_mb or machine_mb() * 9 // 10
         ),
+        spool=spool,
+        spool_after_s=settings.spool_after_s,
+        spool_silence_s=settings.spool_silence_s,
     )
-    reaper = threading.Thread(
-        target=reap_until,
-        args=(dsn, engine, stop),
-        kwargs={"every_s": settings.reap_s},
-        name="reaper",
-        daemon=True,
+    helpers = []
+    if spool:
+        flusher = Flusher(ledger, files, spool, settings.lease_s, settings.spool_silence_s)
+        helpers.append(
+            threading.Thread(
+                target=flusher.flush_until,
+                args=(stop,),
+                kwargs={"every_s": settings.spool_retry_s},
+                name="flusher",
+                daemon=True,
+            )
+        )
+    helpers.append(
+        threading.Thread(
+            target=reap_until,
+            args=(dsn, engine, stop),
+            kwargs={"every_s": settings.reap_s},
+            name="reaper",
+            daemon=True,
+        )
     )
-    reaper.start()
+    for helper in helpers:
+        helper.start()
     _LOG.info("worker %s serves %s", name, ", ".join(check.name for check in served))
     try:
         _work_until(stop, engine, [check.worker for check in served], runner, name)
@@ -85,7 +106,8 @@ def work(
         stop.set()
         sandbox.close()
         ledger.close()
-        reaper.join(timeout=10)
+        for helper in helpers:
+            helper.join(timeout=10)
 
 
 def _work_until(

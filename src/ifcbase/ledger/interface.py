@@ -47,6 +47,15 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """Whether a result that waited in a spool may be stored: "yours", "stored" (it is), "elsewhere"
+    (the job is being computed again) or "over" (nobody wants it any more, with the reason)."""
+
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class MatchingDue:
     """A model version to be matched with the nearest inventoried one before it, if there is one."""
 
@@ -155,6 +164,15 @@ class Ledger(Protocol):
 
     def writing(self, token: str) -> AbstractContextManager[Writer]:
         """Store results; where the transport can, all of them at once or none."""
+        ...
+
+    def hold(self, token: str, *, silence_s: float, note: str) -> None:
+        """Say that the result is computed and waits in a spool: the lease holds for so long, and
+        the job is "computed". Raises LeaseLost."""
+        ...
+
+    def claim(self, token: str, *, lease_s: float, refused: bool = False) -> Claim:
+        """Ask for the lease again for a result that waited; ``refused``: also if its job failed."""
         ...
 
     def close(self) -> None:

@@ -17,7 +17,15 @@ from ifcbase.ifc.inventory import Inventory
 from ifcbase.ifc.signatures import Signatures
 from ifcbase.ledger.connect import connection_options, translated
 from ifcbase.ledger.copying import SIGHTING_COLUMNS, binary_rows
-from ifcbase.ledger.interface import Attempt, Candidates, Columns, JobInput, MatchingDue, Unmatched
+from ifcbase.ledger.interface import (
+    Attempt,
+    Candidates,
+    Claim,
+    Columns,
+    JobInput,
+    MatchingDue,
+    Unmatched,
+)
 from ifcbase.ledger.payloads import clean_payload
 from ifcbase.ledger.signing import composites, unmatched_of
 from ifcbase.sqlfiles import queries
@@ -97,6 +105,19 @@ class PostgresLedger:
                     },
                 )
             )
+
+    def hold(self, token: str, *, silence_s: float, note: str) -> None:
+        """See Ledger."""
+        held = {"token": token, "silence_s": silence_s, "note": clean_payload(note)}
+        with self._connection() as connection:
+            _value(connection, "hold_attempt", held)
+
+    def claim(self, token: str, *, lease_s: float, refused: bool = False) -> Claim:
+        """See Ledger."""
+        asked = {"token": token, "lease_s": lease_s, "refused": refused}
+        with self._connection() as connection:
+            answer = _value(connection, "claim_attempt", asked)
+        return Claim(answer["state"], answer.get("reason", ""))
 
     @contextmanager
     def writing(self, token: str) -> Iterator[_PostgresWriter]:

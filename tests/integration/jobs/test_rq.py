@@ -63,6 +63,24 @@ def test_a_job_accepted_while_redis_is_away_is_delivered_when_it_is_back(
     assert reaper.reap_once(world.dsn, engine, undelivered_after_s=0) == [job.id]
 
 
+def test_an_id_does_not_leave_before_the_outer_transaction_is_committed(
+    world: World, broker: Broker
+) -> None:
+    """The gateway accepts a job within the transaction of its caller."""
+    engine = RqEngine(broker.empty())
+    (mine,) = some(1)
+    with world.connection.transaction():
+        deliver(world, engine, mine)
+        assert engine.waiting(world.connection, [mine]) == set()
+    engine.committed(world.connection)
+    assert engine.waiting(world.connection, [mine]) == {mine}
+    engine.committed(world.connection)
+    hands = Hands()
+    with working(engine, hands):
+        until(lambda: hands.got)
+    assert hands.got == [mine]
+
+
 def test_what_waits_outlives_a_kill_of_redis(world: World, own: Broker) -> None:
     engine = RqEngine(own.url)
     ids = some(50)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ifcbase.ifc.inventory import Inventory
-from ifcbase.ledger.interface import Attempt, JobInput
-from ifcbase.ledger.postgres import PostgresLedger
+from ifcbase.ledger.interface import Attempt, JobInput, Ledger
 from ifcbase.tester.ids.usage import Usage
 from ifcbase.tester.record import series_names, write_result
 from ifcbase.tester.report import (
@@ -56,7 +55,7 @@ class Series:
     """An IDS asked of a model in its revisions."""
 
     world: World
-    ledger: PostgresLedger
+    ledger: Ledger
     ids: tuple[str, ...] = ("rules.ids",)
     model: str = "arc"
     present: frozenset[str] = frozenset()

@@ -98,6 +98,8 @@ PROJECT_OF = {
     "diff.changes": "select project_id from diff.results r where r.id = t.result_id",
     "diff.matches": "select project_id from diff.results r where r.id = t.result_id",
     "diff.not_compared": "select project_id from diff.results r where r.id = t.result_id",
+    "core.saves": "select project_id from core.attempts a where a.id = t.attempt_id",
+    "core.parcels": "select project_id from core.attempts a where a.id = t.attempt_id",
     "core.incoming_elements": "select project_id from core.attempts a where a.id = t.attempt_id",
     "core.fresh_links": "select project_id from core.links l where l.id = t.link_id",
     "core.projects": "select t.id",

@@ -52,3 +52,9 @@ select public.finish_job(%(token)s, %(outcome)s, %(facts)s)
 
 -- bound_idle: lets the server end a writer that fell asleep inside its transaction
 select set_config('idle_in_transaction_session_timeout', %(milliseconds)s, true)
+
+-- hold_attempt: says that a result waits in a spool
+select public.hold_attempt(%(token)s, %(silence_s)s, %(note)s)
+
+-- claim_attempt: asks for the lease of a result that waited
+select public.claim_attempt(%(token)s, %(lease_s)s, %(refused)s)

@@ -1,0 +1,1 @@
+"""The ledger over Supabase's REST door: the same write API, called as functions."""
