@@ -253,6 +253,7 @@ class Settings(BaseSettings):
         """The folder of the backups."""
         return (self.backup_folder or self.home / "backups").expanduser().absolute()
 
+    @property
     def spool_folder(self) -> Path:
         """Results that wait until the database can be reached."""
         return self.home / "spool"

@@ -12,7 +12,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import redis
@@ -168,6 +168,10 @@ class RqEngine:
                 worker.work(logging_level="WARNING", dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
             finally:
                 _handle.reset(told)
+                # RQ's own goodbye fails when Redis is away, and then leaves it listening.
+                listening: Any = worker.pubsub_thread
+                if listening is not None:
+                    listening.stop()
         if not stop.is_set():
             raise LedgerUnavailable("the queue cannot be reached: Redis does not answer")
 

@@ -106,14 +106,12 @@ def test_killed_at_any_moment_a_set_is_whole_or_absent(stand: Stand) -> None:
     wait_for(lambda: parts(stand) or process.poll() is not None, "nothing began")
     moments = ("database.dump", "globals.sql", "settings.json")
     for name in moments:
-        wait_for(
-            lambda name=name: (
-                list(stand.folder.path.glob(f".part-*/{name}"))
-                or process.poll() is not None
-                or len(stand.folder.names()) > 1
-            ),
-            name,
-        )
+
+        def come(name: str = name) -> bool:
+            written = list(stand.folder.path.glob(f".part-*/{name}"))
+            return bool(written) or process.poll() is not None or len(stand.folder.names()) > 1
+
+        wait_for(come, name)
     process.kill()
     process.communicate(timeout=LIMIT_S)
     for name in stand.folder.names():

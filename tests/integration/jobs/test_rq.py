@@ -112,6 +112,7 @@ def test_a_worker_whose_redis_goes_away_says_so_and_stops_nothing(
     thread.join(60)
     assert not thread.is_alive()
     assert failures, "the worker's loop tries again after this error"
+    until(lambda: not any("PubSub" in type(each).__name__ for each in threading.enumerate()))
     own.start()
     (second,) = some(1)
     deliver(world, engine, second)

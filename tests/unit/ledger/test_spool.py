@@ -70,7 +70,7 @@ def test_files_are_on_disk_before_the_entry_has_its_name(
     real_sync, real_rename = os.fsync, Path.rename
 
     def fsync(descriptor: int) -> None:
-        steps.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        steps.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
         real_sync(descriptor)
 
     def rename(self: Path, target: Path) -> Path:
