@@ -307,10 +307,10 @@ def test_a_document_of_somebody_else_does_not_disturb_the_chain(chain: Chain) ->
 @pytest.mark.parametrize(
     ("damage", "what"),
     [
-        ("update clash.pair_states set state = 'resolved'", {"state"}),
+        ("update clash.pair_state_rows set state = 'resolved'", {"state"}),
         ("delete from clash.state_changes where state = 'new'", {"change"}),
         ("update clash.state_counts set pairs = pairs + 1", {"count"}),
-        ("update clash.pair_states set last_seen = first_result", {"state"}),
+        ("update clash.pair_state_rows set last_seen = first_result", {"state"}),
         (("update clash.pairs set identity_id = (select min(id) from clash.pairs) "
           "where id = (select max(id) from clash.pairs)"), {"identity", "change", "state", "count"}),
     ],
