@@ -411,7 +411,6 @@ def test_a_project_goes_with_its_links_and_what_they_made_one(desk: Desk) -> Non
     desk.diff(desk.file("a", house(4)), desk.file("b", edited((replaced, 1))))
     say(desk, "same")
     project = desk.world.project
-    desk.world.sql("delete from core.jobs where project_id = %s", project)
     desk.world.sql("delete from core.projects where id = %s", project)
     for table in ("core.links", "core.identities", "core.elements", "diff.findings", "diff.results"):
         assert desk.world.value(f"select count(*) from {table} where project_id = %s", project) == 0
