@@ -412,7 +412,13 @@ def test_a_project_goes_with_its_links_and_what_they_made_one(desk: Desk) -> Non
     say(desk, "same")
     project = desk.world.project
     desk.world.sql("delete from core.projects where id = %s", project)
-    for table in ("core.links", "core.identities", "core.elements", "diff.findings", "diff.results"):
+    for table in (
+        "core.links",
+        "core.identities",
+        "core.elements",
+        "diff.findings",
+        "diff.results",
+    ):
         assert desk.world.value(f"select count(*) from {table} where project_id = %s", project) == 0
 
 
