@@ -33,6 +33,17 @@ class Clock:
         self.seconds = time.perf_counter() - self._began
 
 
+def server_cpu(connection: Connection) -> float:
+    """CPU seconds that the server's process behind a connection has used so far; 0 where it runs on
+    another machine or the system does not tell (Linux does, in hundredths)."""
+    stat = Path(f"/proc/{connection.info.backend_pid}/stat")
+    try:
+        fields = stat.read_text().rsplit(") ", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 #: The page all measurements are written to, each into its own section.
 RESULTS = Path(__file__).with_name("RESULTS.md")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,13 +78,15 @@ class Desk:
         return self.do(self.accept(old, new, **asked))
 
     def states(self) -> dict[tuple[str, str], tuple[str, str | None]]:
-        """(GlobalId, facet) to state and reason of every finding."""
+        """(GlobalId, facet) to state and reason of every finding, by the first id of its element."""
         return {
             (a, b): (c, d)
             for a, b, c, d in self.world.sql(
                 "select e.global_id, f.facet, t.state, t.reason from diff.finding_states t"
                 " join diff.findings f on f.id = t.finding_id"
-                " join core.elements e on e.id = f.element_id where t.project_id = %s",
+                " left join core.identities i on i.element_id = f.element_id"
+                " join core.elements e on e.id = coalesce(i.root_id, f.element_id)"
+                " where t.project_id = %s",
                 self.world.project,
             )
         }
@@ -305,6 +308,118 @@ def test_new_ids_are_matches_and_no_findings(desk: Desk) -> None:
     ) == [(WALL[i], guid(20000 + i), "same") for i in range(4)]  # fmt: skip
     # The finding is of the lasting element, which the ledger's own links know.
     assert desk.states() == {(WALL[0], "property"): ("new", None)}
+
+
+NEW_ID = guid(30001)
+
+
+def replaced(made: House, i: int) -> building.Expected:
+    """Another id, another place, another shape, another name: nobody can tell that it is the same."""
+    made.walls[i].GlobalId = guid(30000 + i)
+    point = made.walls[i].ObjectPlacement.RelativePlacement.Location
+    x, y, z = point.Coordinates
+    point.Coordinates = (x + 300.0 * made.scale, y, z)
+    building.reshaped(made, i)
+    made.walls[i].Name = "Another"
+    return set()
+
+
+def say(desk: Desk, verdict: str) -> None:
+    """What a person says of the wall before and after."""
+    ids = [
+        desk.world.value(
+            "select id from core.elements where project_id = %s and global_id = %s",
+            desk.world.project, global_id,
+        )
+        for global_id in (WALL[1], NEW_ID)
+    ]  # fmt: skip
+    desk.world.sql("select core.state_link(%s, %s, %s)", *ids, verdict)
+
+
+def decide(desk: Desk, finding: int, action: str) -> None:
+    desk.world.sql(
+        "select core.append_decision(%s, %s, %s, null, null, null, null, null)",
+        finding, action, "small overlap" if action == "ignored" else None,
+    )  # fmt: skip
+
+
+def facet_findings(desk: Desk, facet: str) -> list[int]:
+    rows = desk.world.sql(
+        "select id from diff.findings where project_id = %s and facet = %s order by id",
+        desk.world.project, facet,
+    )  # fmt: skip
+    return [row[0] for row in rows]
+
+
+def test_one_confirmation_takes_back_that_an_element_went_and_another_came(desk: Desk) -> None:
+    desk.diff(desk.file("a", house(4)), desk.file("b", edited((replaced, 1))))
+    apart = {(WALL[1], "deleted"): ("new", None), (NEW_ID, "added"): ("new", None)}
+    assert desk.states() == apart
+    say(desk, "same")
+    again = ("resolved", "found again")
+    assert desk.states() == {(WALL[1], "deleted"): again, (WALL[1], "added"): again}
+    desk.verified()
+    say(desk, "different")
+    assert desk.states() == apart
+
+
+def test_one_confirmation_makes_the_changes_under_both_ids_one_finding(desk: Desk) -> None:
+    """It made one of two pairs and of two IDS failures, but left two findings of every changed facet."""
+    files = [
+        desk.file("a", house(4)),
+        desk.file("b", edited((building.marked, 1))),
+        desk.file("c", edited((building.marked, 1), (replaced, 1))),
+        desk.file("d", edited((building.unmarked, 1), (replaced, 1))),
+    ]
+    for old, new in itertools.pairwise(files):
+        desk.diff(old, new)
+    first, second = facet_findings(desk, "property")
+    decide(desk, first, "approved")
+    decide(desk, second, "ignored")
+    assert desk.states()[WALL[1], "property"] == ("removed", None)
+    say(desk, "same")
+    assert desk.states() == {
+        (WALL[1], "property"): ("reopened", "changed again"),
+        (WALL[1], "deleted"): ("resolved", "found again"),
+        (WALL[1], "added"): ("resolved", "found again"),
+    }
+    shown = (
+        "select finding_id, review, global_id from diff.current_findings"
+        " where project_id = %s and title like '%%changed'"
+    )
+    assert desk.world.sql(shown, desk.world.project) == [(first, "approved", NEW_ID)], (
+        "the stricter"
+    )
+    decide(desk, second, "open")
+    assert desk.world.sql(shown, desk.world.project) == [(first, "open", NEW_ID)]
+    desk.verified()
+    desk.world.sql("update diff.findings set identity_id = null where id = %s", second)
+    (series,) = desk.world.sql("select series_id from diff.findings where id = %s", second)[0]
+    assert "identity" in {
+        row[0] for row in desk.world.sql("select * from diff.verify_series(%s)", series)
+    }
+    desk.world.sql("update diff.findings set identity_id = %s where id = %s", first, second)
+    desk.world.sql("select * from diff.verify_series(%s)", series)
+    # The next change is one of the same finding, under whichever id.
+    desk.diff(files[3], desk.file("e", edited((replaced, 1))))
+    assert len(facet_findings(desk, "property")) == 2
+    say(desk, "different")
+    assert len({row for row in desk.states() if row[1] == "property"}) == 2
+
+
+def test_a_project_goes_with_its_links_and_what_they_made_one(desk: Desk) -> None:
+    desk.diff(desk.file("a", house(4)), desk.file("b", edited((replaced, 1))))
+    say(desk, "same")
+    project = desk.world.project
+    desk.world.sql("delete from core.projects where id = %s", project)
+    for table in (
+        "core.links",
+        "core.identities",
+        "core.elements",
+        "diff.findings",
+        "diff.results",
+    ):
+        assert desk.world.value(f"select count(*) from {table} where project_id = %s", project) == 0
 
 
 def test_a_report_on_another_request_is_refused(desk: Desk) -> None:

@@ -225,7 +225,7 @@ def test_bars_show_what_is_there_however_little() -> None:
 
 def test_verifying_exits_with_two_where_the_ledger_differs(told: Chain) -> None:
     assert run("ledger", "verify").exit_code == 0
-    told.world.sql("update clash.pair_states set state = 'resolved' where state = 'new'")
+    told.world.sql("update clash.pair_state_rows set state = 'resolved' where state = 'new'")
     assert run("ledger", "verify").exit_code == 2
     assert run("ledger", "verify", "--json").exit_code == 2  # looking repaired nothing
     assert run("ledger", "verify", "--repair").exit_code == 2
@@ -236,13 +236,13 @@ def test_verifying_frees_the_rows_it_wrote(told: Chain) -> None:
     """Undone or kept: every state of a chain was written once more, and stayed as a dead row."""
     counted = (
         "select relname, vacuum_count from pg_stat_user_tables"
-        " where schemaname = 'clash' and relname in ('pair_states', 'state_changes')"
+        " where schemaname = 'clash' and relname in ('pair_state_rows', 'state_changes')"
     )
     before: dict[str, int] = dict(told.world.sql(counted))
     assert run("ledger", "verify").exit_code == 0
     after: dict[str, int] = dict(told.world.sql(counted))
     assert {name: after[name] - before[name] for name in before} == dict.fromkeys(before, 1)
-    told.world.sql("update clash.pair_states set state = 'resolved' where state = 'new'")
+    told.world.sql("update clash.pair_state_rows set state = 'resolved' where state = 'new'")
     assert "the derived states are kept now" in run("ledger", "verify", "--repair").stdout
 
 

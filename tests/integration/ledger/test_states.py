@@ -301,16 +301,54 @@ def test_a_document_of_somebody_else_does_not_disturb_the_chain(chain: Chain) ->
     assert agrees(chain)
 
 
+def test_a_pair_that_is_still_there_is_not_written_again(chain: Chain) -> None:
+    """Every result wrote every pair of its set anew, only to say when it was last seen."""
+    chain.run([ONE, TWO])
+    chain.run([ONE, TWO])
+    written = "select pair_id, ctid::text, xmin::text from clash.pair_state_rows order by 1"
+    before = chain.world.sql(written)
+    third = chain.run([ONE, TWO])
+    assert chain.world.sql(written) == before
+    assert chain.world.sql("select distinct last_seen from clash.pair_states") == [(third,)]
+    fourth = chain.run([ONE])
+    assert dict(chain.world.sql("select state, last_seen from clash.pair_states")) == {
+        "persisting": fourth, "resolved": third,
+    }  # fmt: skip
+    assert agrees(chain)
+
+
+def test_states_go_with_the_result_that_saw_them_last(chain: Chain) -> None:
+    first, second, third = (chain.run(found) for found in ([ONE, TWO], [TWO], [TWO]))
+    chain.world.sql("update clash.results set original_clash_id = null")
+    chain.world.sql("delete from clash.results where id = %s", third)
+    assert chain.world.sql("select last_seen from clash.pair_states") == [(first,)]
+    assert (
+        chain.world.value("select latest_result from clash.sets where id = %s", chain.id) == second
+    )
+
+
+def test_sightings_go_with_their_pair_and_their_result(chain: Chain) -> None:
+    """No reference takes them along any more."""
+    first = chain.run([ONE, TWO])
+    chain.run([ONE, TWO])
+    chain.world.sql("delete from clash.pairs where id = %s", chain.pair_id(ONE))
+    left = "select result_id, count(*) from clash.sighting_rows group by 1 order by 1"
+    assert [each[1] for each in chain.world.sql(left)] == [1, 1]
+    chain.world.sql("update clash.results set original_clash_id = null")
+    chain.world.sql("delete from clash.results where id > %s", first)
+    assert chain.world.sql(left) == [(first, 1)]
+
+
 # Verifying ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("damage", "what"),
     [
-        ("update clash.pair_states set state = 'resolved'", {"state"}),
+        ("update clash.pair_state_rows set state = 'resolved'", {"state"}),
         ("delete from clash.state_changes where state = 'new'", {"change"}),
         ("update clash.state_counts set pairs = pairs + 1", {"count"}),
-        ("update clash.pair_states set last_seen = first_result", {"state"}),
+        ("update clash.pair_state_rows set last_seen = first_result", {"state"}),
         (("update clash.pairs set identity_id = (select min(id) from clash.pairs) "
           "where id = (select max(id) from clash.pairs)"), {"identity", "change", "state", "count"}),
     ],

@@ -1002,3 +1002,21 @@ def test_a_workers_types_do_not_take_the_place_of_the_servers(
             world.sql(
                 "select public.open_result(%s, %s::pg_catalog.jsonb)", attempt.token, Jsonb(header())
             )  # fmt: skip
+
+
+def test_elements_delivered_twice_are_one_and_leave_nothing(
+    busy: World, store: PostgresLedger
+) -> None:
+    job = two_models(busy)
+    with store.writing(start(store, job).token) as writer:
+        describe(writer, job)
+        result = writer.open_result(header())
+        writer.append_rows(result, "elements", refs())
+        writer.append_rows(result, "elements", refs())
+        known = busy.value("select count(*) from clash.known_elements(%s)", result)
+    assert known == 0, "nobody else sees them before they are committed"
+    assert (
+        busy.value("select count(*) from clash.known_elements(%s)", result)
+        == busy.value("select count(distinct ref) from clash.known_elements(%s)", result)
+        == len(refs())
+    )

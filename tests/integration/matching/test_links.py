@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
@@ -548,3 +549,24 @@ def test_rows_of_an_inventory_may_come_as_json(busy: World, store: PostgresLedge
         busy.project,
     )
     assert found == [(1.5, None, -(2**62))]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "version"), [(0, 9, None), (9, 0, None), (9, None, None), (0, 1, 9)]
+)
+def test_a_link_names_what_exists(
+    busy: World, store: PostgresLedger, old: int, new: int | None, version: int | None
+) -> None:
+    """Elements and version are looked up for all rows at once, no longer for each by a reference."""
+    Runs(busy, store).run(COLUMNS, PIPES, [])
+    known = busy.sql("select id from core.elements where project_id = %s", busy.project)
+
+    def element(i: int | None) -> int | None:
+        return None if i is None else 2**62 if i == 9 else known[i][0]
+
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        busy.sql(
+            "insert into core.links (project_id, from_element, to_element, model_version_id, verdict,"
+            " method, confidence) values (%s, %s, %s, %s, 'different', 'person', 1)",
+            busy.project, element(old), element(new), None if version is None else 2**62,
+        )  # fmt: skip

@@ -129,6 +129,6 @@ select kind from clash.kinds where word = %(word)s
 select what, pair_id, result_id, stored, derived from clash.verify_chain(%(set)s)
 
 -- sweep: frees the rows that deriving states anew replaced
-vacuum (analyze) clash.pair_states, clash.state_changes, clash.state_counts,
+vacuum (analyze) clash.pair_state_rows, clash.state_changes, clash.state_counts,
   tester.finding_states, tester.state_changes,
   tester.state_counts, diff.finding_states, diff.state_changes
