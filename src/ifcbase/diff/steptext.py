@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 
 _RECORD = re.compile(rb"#(\d+)\s*=\s*((?>[^;']+|'[^']*')*);")
@@ -159,6 +160,7 @@ def _stamp(text: bytes, references: list[int], digests: Mapping[int, Digest]) ->
     return blake2b(_TOKEN.sub(replaced, text), digest_size=16).digest()
 
 
+@lru_cache(maxsize=20_000)  # a model's numbers are its few measures over and over again
 def _plain(number: bytes) -> bytes:
     """A real number as most writers would write it."""
     text = repr(float(f"{float(number):.{_DIGITS}g}"))

@@ -13,6 +13,8 @@ Mask = npt.NDArray[np.bool_]
 
 #: Rivals looked at per element. More than two only serve to find a proposal for a person.
 RIVALS = 4
+#: So many distances are measured sooner than the library that avoids them is loaded.
+FEW = 200_000
 
 
 @dataclass(slots=True)
@@ -36,25 +38,38 @@ def nearest(
     a: Floats, b: Floats, bound: float, norm: float, rivals: int = RIVALS
 ) -> tuple[Ints, Ints, Floats]:
     """Pairs (row of a, row of b, distance): for each a its nearest within the bound."""
-    from scipy.spatial import cKDTree  # half a second that most commands can do without
-
     if not len(a) or not len(b):
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, np.zeros(0)
 
     # Coordinates far from zero lose nothing by a shift, and the tree's distances gain.
     shift = np.floor(b[0])
-    k = list(range(1, min(rivals, len(b)) + 1))
     kept = _thinned(b, rivals)
-    tree = cKDTree(b[kept] - shift)
-    apart, at = (
-        np.asarray(found)
-        for found in tree.query(
-            a - shift, k=k, p=norm, distance_upper_bound=np.nextafter(bound, 2e9)
+    most = min(rivals, len(b))
+    limit = np.nextafter(bound, 2e9)
+    if len(a) * len(kept) <= FEW:
+        apart, at = _by_trying_all(a - shift, b[kept] - shift, most, norm)
+        x, column = np.nonzero(apart < limit)
+    else:
+        # Half a second to load, which those do without who compare two small models.
+        from scipy.spatial import cKDTree
+
+        tree = cKDTree(b[kept] - shift)
+        apart, at = (
+            np.asarray(found)
+            for found in tree.query(
+                a - shift, k=list(range(1, most + 1)), p=norm, distance_upper_bound=limit
+            )
         )
-    )
-    x, column = np.nonzero(np.isfinite(apart))
+        x, column = np.nonzero(np.isfinite(apart))
     return x, kept[at[x, column]], apart[x, column]
+
+
+def _by_trying_all(a: Floats, b: Floats, most: int, norm: float) -> tuple[Floats, Ints]:
+    """Distances and rows of b, for each a the nearest first: what a tree answers."""
+    apart = np.linalg.norm(a[:, None, :] - b[None, :, :], ord=norm, axis=2)
+    at = np.argsort(apart, axis=1, kind="stable")[:, :most]
+    return np.take_along_axis(apart, at, axis=1), at
 
 
 def _thinned(points: Floats, most: int) -> Ints:
