@@ -1,11 +1,33 @@
 """The routes, one module per resource; a router is served once it is in this list."""
 
-from ifcbase.gateway.routes import compat, events, health, resumable, uploads
+from ifcbase.gateway.routes import (
+    about,
+    compat,
+    events,
+    findings,
+    health,
+    jobs,
+    keys,
+    models,
+    projects,
+    results,
+    resumable,
+    sets,
+    uploads,
+)
 
 ROUTERS = [
+    about.router,
     health.router,
     compat.router,
     uploads.router,
     resumable.router,
+    projects.router,
+    keys.router,
+    models.router,
+    jobs.router,
+    results.router,
+    sets.router,
+    findings.router,
     events.router,
 ]
