@@ -95,6 +95,8 @@ def served(
         jwt_secret=SecretStr(JWT_SECRET),
         # The tests send many wrong keys from one address.
         auth_failures=1_000_000,
+        # The tests of webhooks deliver themselves.
+        webhooks=False,
     )
     gateway = make_gateway(settings, database.dsn)
     app = create_app(gateway)

@@ -366,7 +366,7 @@ def add_version(
     served: Served, model: str, content: bytes, who: str = "editor", **query: str
 ) -> httpx.Response:
     return served.client.post(
-        f"/v1/models/{model}/versions",
+        f"/v1/uploads/models/{model}",
         params={"file_name": "m.ifc", **query},
         content=content,
         headers=served.headers(who),
@@ -384,13 +384,15 @@ def test_bytes_are_uploaded_once(served: Served) -> None:
     assert (again["version"]["number"], again["version"]["is_new"]) == (1, False)
     assert add_version(served, model, two).json()["version"]["number"] == 2
     # What is here need not be sent: the first revision returns as the third.
-    known = served.client.get(f"/v1/files/{sha256(one)}", headers=served.headers())
+    known = served.client.get(f"/v1/uploads/known/{sha256(one)}", headers=served.headers())
     assert known.json()["size_bytes"] == len(one)
     third = add_version(served, model, b"", sha256=sha256(one))
     assert third.json()["version"]["number"] == 3
     # Another project knows nothing of it.
     assert (
-        served.client.get(f"/v1/files/{sha256(one)}", headers=served.headers("other")).status_code
+        served.client.get(
+            f"/v1/uploads/known/{sha256(one)}", headers=served.headers("other")
+        ).status_code
         == 404
     )
     missing = add_version(served, model, b"", who="other", sha256=sha256(one))

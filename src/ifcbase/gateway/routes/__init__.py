@@ -1,6 +1,6 @@
 """The routes, one module per resource; a router is served once it is in this list."""
 
-from ifcbase.gateway.routes import compat, events, health, resumable, uploads
+from ifcbase.gateway.routes import compat, events, health, metrics, resumable, uploads, webhooks
 
 ROUTERS = [
     health.router,
@@ -8,4 +8,6 @@ ROUTERS = [
     uploads.router,
     resumable.router,
     events.router,
+    webhooks.router,
+    metrics.router,
 ]
