@@ -16,6 +16,7 @@ from ifcbase.jobs import worker as jobs_worker
 from ifcbase.jobs.engines import engine_for
 from ifcbase.settings import get_settings
 from ifcbase.stack import migrations
+from ifcbase.webhooks.deliver import Deliverer
 
 #: How long a worker whose starter has ended may take to end in order, in seconds.
 GRACE_S = 15.0
@@ -42,6 +43,8 @@ def worker(
     def revive() -> None:
         context.revive(settings)
 
+    if settings.webhooks:
+        Deliverer.of(settings, dsn).start(stop)
     with ending.told_to_end(lambda _: stop.set(), interrupt=True):
         jobs_worker.work(
             settings,

@@ -17,6 +17,7 @@ from ifcbase.errors import IfcbaseError
 from ifcbase.gateway import problems
 from ifcbase.gateway.limits import BodyLimit
 from ifcbase.gateway.logs import Requests
+from ifcbase.gateway.metrics import Measured, Metrics
 from ifcbase.gateway.moving import moving
 from ifcbase.gateway.routes import ROUTERS
 from ifcbase.gateway.state import Gateway
@@ -42,6 +43,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         finally:
             gateway.close()
 
+    metrics = Metrics(gateway)
     app = FastAPI(
         title="ifcbase",
         version=__version__,
@@ -51,6 +53,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         openapi_url="/openapi.json",
         lifespan=alive,
         middleware=[
+            Middleware(Measured, metrics=metrics),
             Middleware(Requests, unknown=problems.answer_unknown),
             Middleware(BodyLimit),
         ],
@@ -58,6 +61,7 @@ def create_app(gateway: Gateway) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.gateway = gateway
+    app.state.metrics = metrics
     app.add_exception_handler(IfcbaseError, problems.answer_known)
     app.add_exception_handler(RequestValidationError, problems.answer_invalid)
     app.add_exception_handler(UnicodeEncodeError, problems.answer_unspeakable)

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 #: A request names files and does not hold them: 500 clash sets of 1000 files each fit in.
 LARGEST = 8 * 2**20
 #: Routes that stream.
-STREAMED = re.compile(r"/upload/[^/]*|/v1/uploads(?:/.*)?|/v1/models/[^/]*/versions")
+STREAMED = re.compile(r"/upload/[^/]*|/v1/uploads(?:/.*)?")
 
 
 class BodyLimit:

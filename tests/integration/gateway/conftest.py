@@ -55,6 +55,7 @@ class Served:
     gateway: Gateway
     client: httpx.Client
     dsn: str
+    app: FastAPI
     #: By role in alpha, and "other": an admin of beta; "expired", "revoked".
     keys: dict[str, str] = field(default_factory=dict)
     projects: dict[str, int] = field(default_factory=dict)
@@ -97,11 +98,14 @@ def served(
         jwt_secret=SecretStr(JWT_SECRET),
         # The tests send many wrong keys from one address.
         auth_failures=1_000_000,
+        # The tests of webhooks deliver themselves.
+        webhooks=False,
     )
     gateway = make_gateway(settings, database.dsn)
-    with listening(create_app(gateway)) as address, httpx.Client(base_url=address) as client:
+    app = create_app(gateway)
+    with listening(app) as address, httpx.Client(base_url=address) as client:
         client.timeout = httpx.Timeout(60)
-        found = Served(gateway, client, database.dsn)
+        found = Served(gateway, client, database.dsn, app)
         _fill(found)
         yield found
 

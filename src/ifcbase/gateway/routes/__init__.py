@@ -8,12 +8,14 @@ from ifcbase.gateway.routes import (
     health,
     jobs,
     keys,
+    metrics,
     models,
     projects,
     results,
     resumable,
     sets,
     uploads,
+    webhooks,
 )
 
 ROUTERS = [
@@ -30,4 +32,6 @@ ROUTERS = [
     sets.router,
     findings.router,
     events.router,
+    webhooks.router,
+    metrics.router,
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -15,7 +16,7 @@ from starlette.types import Send
 from ifcbase.errors import Busy, RequestInvalid
 from ifcbase.gateway.arriving import in_thread
 from ifcbase.gateway.caller import Caller, Reader
-from ifcbase.gateway.hub import Event, Hub, Subscription, event_of, is_position
+from ifcbase.gateway.hub import Event, Subscription, event_of, is_position
 from ifcbase.gateway.moving import hub_of
 from ifcbase.gateway.problems import responses
 from ifcbase.gateway.state import rows
@@ -48,7 +49,9 @@ STREAM: dict[int | str, dict[str, Any]] = {
 
 
 class EventStream(StreamingResponse):
-    """Lets go of a client that reads nothing."""
+    """Lets go of a client that reads nothing. ``over`` is called when it has ended."""
+
+    over: Callable[[], None]
 
     async def stream_response(self, send: Send) -> None:
         """See StreamingResponse."""
@@ -57,7 +60,11 @@ class EventStream(StreamingResponse):
             async with asyncio.timeout(STUCK_S):
                 await send(message)
 
-        await super().stream_response(in_time)
+        try:
+            await super().stream_response(in_time)
+        finally:
+            # However it ended: who is told nothing more must not stay in the hub.
+            self.over()
 
 
 @router.get(
@@ -95,44 +102,42 @@ async def events(
     except BaseException:
         hub.unsubscribe(subscription)
         raise
-    return EventStream(
-        _told(hub, caller, subscription, missed, wanted),
+    stream = EventStream(
+        _told(caller, subscription, missed, wanted),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+    stream.over = partial(hub.unsubscribe, subscription)
+    return stream
 
 
 async def _told(
-    hub: Hub,
     caller: Caller,
     subscription: Subscription,
     missed: list[Event] | None,
     wanted: set[str] | None,
 ) -> AsyncIterator[str]:
-    try:
-        yield ": listening\nretry: 2000\n\n"
-        if missed is None:
-            yield "event: reset\ndata: {}\n\n"
-        for event in missed or []:
-            if wanted is None or event.type in wanted:
-                yield written(event)
-        looked = time.monotonic()
-        while True:
-            event_or_none = await subscription.next(HEARTBEAT_S)
-            if event_or_none is not None:
-                if wanted is None or event_or_none.type in wanted:
-                    yield written(event_or_none)
-            elif subscription.dropped:
-                yield "event: dropped\ndata: {}\n\n"
+    yield ": listening\nretry: 2000\n\n"
+    if missed is None:
+        yield "event: reset\ndata: {}\n\n"
+    for event in missed or []:
+        if wanted is None or event.type in wanted:
+            yield written(event)
+    looked = time.monotonic()
+    while True:
+        event_or_none = await subscription.next(HEARTBEAT_S)
+        if event_or_none is not None:
+            if wanted is None or event_or_none.type in wanted:
+                yield written(event_or_none)
+        elif subscription.dropped:
+            yield "event: dropped\ndata: {}\n\n"
+            return
+        else:
+            yield ": alive\n\n"
+        if time.monotonic() - looked >= HEARTBEAT_S:
+            looked = time.monotonic()
+            if not await in_thread(may_still, caller):
                 return
-            else:
-                yield ": alive\n\n"
-            if time.monotonic() - looked >= HEARTBEAT_S:
-                looked = time.monotonic()
-                if not await in_thread(may_still, caller):
-                    return
-    finally:
-        hub.unsubscribe(subscription)
 
 
 def written(event: Event) -> str:

@@ -104,6 +104,8 @@ def begin(
         model=model,
         metadata=upload_metadata,
     )
+    with caller.transaction() as connection:
+        caller.note(connection, "begin upload", pending.id)
     query = f"?project={caller.project}" if request.query_params.get("project") else ""
     headers = {"Location": f"/v1/uploads/{pending.id}{query}", **_headers(pending)}
     return Response(status_code=201, headers=headers)
@@ -186,7 +188,10 @@ async def go_on(
 @router.delete("/{upload_id}", status_code=204, responses=_STATUSES, dependencies=[Speaks])
 def give_up(request: Request, caller: Submitter, upload_id: UploadId) -> Response:
     """Forget an upload. A file it has become stays."""
-    arrivals_of(request).uploads.remove(_find(request, caller, upload_id))
+    pending = _find(request, caller, upload_id)
+    with caller.transaction() as connection:
+        caller.note(connection, "give up upload", pending.id)
+    arrivals_of(request).uploads.remove(pending)
     return Response(status_code=204, headers={"Tus-Resumable": VERSION})
 
 

@@ -167,7 +167,9 @@ def download_from_url(request: Request, caller: Submitter, wanted: FetchRequest)
 
 
 @router.get(
-    "/v1/files/{sha256}", responses=responses(401, 403, 404, 422, 429, 503), tags=["uploads"]
+    "/v1/uploads/known/{sha256}",
+    responses=responses(401, 403, 404, 422, 429, 503),
+    tags=["uploads"],
 )
 def file_known(caller: Reader, sha256: Annotated[Sha256, Path()]) -> KnownFile:
     """Whether the project has these bytes already, so that they need not be uploaded again."""
@@ -178,16 +180,15 @@ def file_known(caller: Reader, sha256: Annotated[Sha256, Path()]) -> KnownFile:
 
 
 @router.post(
-    "/v1/models/{model}/versions",
+    "/v1/uploads/models/{model}",
     status_code=201,
     responses={
         **responses(401, 403, 404, 413, 422, 429, 503, 507),
         460: responses(422)[422] | {"description": "The bytes have another hash"},
     },
     openapi_extra=BYTES,
-    tags=["models"],
 )
-async def add_version(
+async def upload_version(
     request: Request,
     caller: Submitter,
     model: Annotated[str, Path(max_length=255)],
