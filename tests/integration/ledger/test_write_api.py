@@ -198,7 +198,7 @@ CALLS: dict[str, str] = {
 #: What takes a job, or asks what became of one, by a token.
 OF_TOKENS = {"start_attempt", "take_job", "attempt_outcome", "claim_attempt"}
 #: What people call, with rights in a project instead of a lease.
-OF_PEOPLE = {"decide", "decide_group", "add_rule", "switch_rule"}
+OF_PEOPLE = {"decide", "decide_group", "add_rule", "switch_rule", "insert_clash_document"}
 
 
 def test_the_table_of_calls_is_whole(busy: World) -> None:
