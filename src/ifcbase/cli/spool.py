@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.cli.output import JsonOption, console, print_json, table, when
+from ifcbase.ledger.rest.documents import DocumentSpool
 from ifcbase.ledger.spool import Entry, Spool
 from ifcbase.settings import get_settings
 
@@ -24,6 +25,11 @@ EntryArgument = Annotated[
 def _spool() -> Spool:
     settings = get_settings()
     return Spool(settings.spool_folder, settings.spool_mb)
+
+
+def _documents() -> DocumentSpool:
+    settings = get_settings()
+    return DocumentSpool(settings.spool_folder / "documents", settings.spool_mb)
 
 
 def _described(entry: Entry) -> dict[str, Any]:
@@ -49,8 +55,13 @@ def _described(entry: Entry) -> dict[str, Any]:
 def list_(as_json: JsonOption = False) -> None:
     """What waits on this host, oldest first."""
     entries = _spool().entries()
+    documents = _documents().waiting()
     if as_json:
         print_json([_described(each) for each in entries])
+        return
+    for path in documents:
+        console().say(f"a clash document that a script saved waits: {path}")
+    if not entries and documents:
         return
     if not entries:
         console().say("the spool is empty: every result of this host is stored")
@@ -116,6 +127,8 @@ def flush(
                 states[each.name] = flusher.flush(each, refused=entry is not None)
         finally:
             ledger.close()
+    if not entry and _documents().waiting():
+        states |= _flushed_documents()
     if as_json:
         print_json(states)
     elif not states:
@@ -126,3 +139,10 @@ def flush(
         raise typer.Exit(2)
     if set(states.values()) & {"waiting", "elsewhere", "busy"}:
         raise typer.Exit(3)
+
+
+def _flushed_documents() -> dict[str, str]:
+    from ifcbase.supabase_client import flush_documents
+
+    left = flush_documents()
+    return {"documents": "waiting" if left else "stored"}

@@ -160,7 +160,8 @@ class Spool:
         self._sweep()
         found = []
         for folder in sorted(self.folder.iterdir()):
-            if folder.is_dir() and not folder.name.startswith("."):
+            # Documents that scripts sent wait in a folder of their own.
+            if folder.is_dir() and not folder.name.startswith(".") and folder.name != "documents":
                 with suppress(FileNotFoundError):  # another worker has stored it meanwhile
                     found.append(_entry(folder))
         return found

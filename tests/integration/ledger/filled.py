@@ -122,6 +122,10 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
         attempt.attempt_id, unfinished.versions["A.ifc"],
     )  # fmt: skip
     world.sql("insert into core.saves values (%s, gen_random_uuid())", attempt.attempt_id)
+    world.sql(
+        "insert into core.document_keys values (gen_random_uuid(), %s, %s)",
+        project, world.results[name],
+    )  # fmt: skip
     world.sql("insert into core.parcels values (%s, 'rows', 0)", attempt.attempt_id)
     a, b = (row[0] for row in world.sql(
         "select id from core.elements where project_id = %s order by id limit 2", project

@@ -51,6 +51,7 @@ DESKS = {
     "decide_group(bigint,text,text,text,text,text,date)",
     "add_rule(bigint,jsonb)",
     "switch_rule(bigint,boolean)",
+    "insert_clash_document(uuid,jsonb)",
 }
 TIME = "timestamp with time zone"
 #: The columns of the origin plan's tables, from its SQL.

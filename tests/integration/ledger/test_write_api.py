@@ -22,7 +22,7 @@ from ifcbase.errors import (
 )
 from ifcbase.ledger.connect import translated
 from ifcbase.ledger.copying import SIGHTING_COLUMNS, binary_rows
-from ifcbase.ledger.interface import Attempt, Writer
+from ifcbase.ledger.interface import Attempt, Ledger, Writer
 from ifcbase.ledger.postgres import PostgresLedger
 from tests.integration.world import (
     Job,
@@ -75,7 +75,7 @@ def write_result(
     return writer.finish_result(result, footer(len(pairs)))
 
 
-def store_job(store: PostgresLedger, attempt: Attempt, job: Job, **more: Any) -> int:
+def store_job(store: Ledger, attempt: Attempt, job: Job, **more: Any) -> int:
     with store.writing(attempt.token) as writer:
         result = write_result(writer, job, **more)
         writer.finish_job({"db_id": result}, {})
@@ -198,7 +198,7 @@ CALLS: dict[str, str] = {
 #: What takes a job, or asks what became of one, by a token.
 OF_TOKENS = {"start_attempt", "take_job", "attempt_outcome", "claim_attempt"}
 #: What people call, with rights in a project instead of a lease.
-OF_PEOPLE = {"decide", "decide_group", "add_rule", "switch_rule"}
+OF_PEOPLE = {"decide", "decide_group", "add_rule", "switch_rule", "insert_clash_document"}
 
 
 def test_the_table_of_calls_is_whole(busy: World) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 from postgrest.exceptions import APIError
+from supabase import Client
 
 from ifcbase.errors import KeyRefused, LedgerFull, LedgerSlow, LedgerUnavailable
 from ifcbase.ledger.payloads import clean_payload
@@ -32,6 +33,11 @@ class Calls:
         self._client, self._close = make_client(access, self._status)
         self._patience_s = patience_s
         self._closed = threading.Event()
+
+    @property
+    def client(self) -> Client:
+        """The client of supabase-py beneath."""
+        return self._client
 
     def close(self) -> None:
         """Let go of connections; calls that wait to be tried again give up."""

@@ -47,6 +47,13 @@ def access_of(settings: Settings) -> Access | None:
     )
 
 
+def service_access(settings: Settings) -> Access | None:
+    """Access by the service key, which is what scripts of the origin plan have; None without it."""
+    if not settings.supabase_url or not settings.supabase_service_key:
+        return None
+    return Access(settings.supabase_url, settings.supabase_service_key.get_secret_value())
+
+
 class Status(threading.local):
     """The HTTP status of this thread's last answer: errors of gateways do not carry it."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
@@ -17,6 +18,7 @@ from ifcbase.ledger.rest.calls import Calls
 from ifcbase.ledger.rest.chunks import CHUNK_BYTES, Row, chunked, sighting_chunks
 from ifcbase.ledger.signing import composites, unmatched_of
 
+_LOG = logging.getLogger(__name__)
 #: Kinds of rows that the database takes all at once.
 _WHOLE = {"specifications"}
 #: Rows in a page of elements to be matched, of about 300 bytes each.
@@ -134,6 +136,7 @@ class RestWriter:
         except LedgerSlow:
             if len(rows) < 2:
                 raise
+            _LOG.info("%d rows took too long: sent in halves", len(rows))
             middle = len(rows) // 2
             self._halved(send, rows[:middle])
             self._halved(send, rows[middle:])
