@@ -46,6 +46,26 @@ class Settings(BaseSettings):
         default=None,
         description="Postgres connection string; it wins over everything else.",
     )
+    supabase_url: Annotated[str | None, _variable("SUPABASE_URL")] = Field(
+        default=None,
+        description="Address of Supabase's gateway; used with a key where DATABASE_URL is not set.",
+    )
+    supabase_service_key: Annotated[SecretStr | None, _variable("SUPABASE_SERVICE_KEY")] = Field(
+        default=None, description="Service key (JWT or `sb_secret_…`): may do everything."
+    )
+    supabase_publishable_key: Annotated[SecretStr | None, _variable("SUPABASE_PUBLISHABLE_KEY")] = (
+        Field(
+            default=None,
+            description="Publishable key; with SUPABASE_WORKER_JWT it is used instead of the service key.",
+        )
+    )
+    supabase_anon_key: Annotated[SecretStr | None, _variable("SUPABASE_ANON_KEY")] = Field(
+        default=None, description="The older form of the publishable key."
+    )
+    supabase_worker_jwt: Annotated[SecretStr | None, _variable("SUPABASE_WORKER_JWT")] = Field(
+        default=None,
+        description="Token of the role `ifc_worker`, which may do what a worker needs and no more.",
+    )
     project: str = Field(default="default", description="Project used when none is named.")
 
     # --- jobs ---
@@ -92,6 +112,22 @@ class Settings(BaseSettings):
     production: bool = Field(
         default=False,
         description="Refuse what else is only warned of, as a Redis that forgets its queue.",
+    )
+
+    # --- files ---
+    files_backend: Literal["local", "supabase"] = Field(
+        default="local",
+        description="Where bytes lie: `local` (a folder under IFCBASE_HOME that all workers see), or "
+        "`supabase` (Storage, by SUPABASE_URL and a key).",
+    )
+    files_cache_mb: int = Field(
+        default=20480,
+        ge=64,
+        description="Size that local copies of files in Storage may reach; oldest used go first.",
+    )
+    supabase_public_url: Annotated[str | None, _variable("SUPABASE_PUBLIC_URL")] = Field(
+        default=None,
+        description="Supabase's gateway as browsers reach it, for download links; else SUPABASE_URL.",
     )
 
     # --- output ---

@@ -31,7 +31,7 @@ VERBS = {
     "rules": "Decision rules: add, list, off, on.",
     "ledger": "The ledger itself: verify.",
     "links": "Doubtful links between elements: list, confirm, reject.",
-    "db": "The database: migrate, status, url, upgrade, stop.",
+    "db": "The database: migrate, status, url, upgrade, buckets, stop.",
     "projects": "Projects: list, create, public.",
     "members": "Members of a project: list, add, remove.",
     "config": "The settings: show.",

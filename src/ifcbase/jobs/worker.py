@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from ifcbase.errors import IfcbaseError, LedgerFull, LedgerUnavailable
-from ifcbase.files.local import LocalFiles
+from ifcbase.files.backend import file_store
 from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.engine import Engine
@@ -54,7 +54,7 @@ def work(
     ledger = PostgresLedger(dsn, writing_idle_s=settings.lease_s * 3)
     runner = Runner(
         ledger=ledger,
-        files=LocalFiles(settings.files_folder),
+        files=file_store(settings),
         sandbox=sandbox,
         work_folder=settings.work_folder,
         worker=name,
