@@ -138,7 +138,7 @@ def postgrest(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stack(
     base_image: str, postgrest: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Stack]:
-    """Everything built and running; gone with its volumes at the end."""
+    """Everything running, gone with its volumes at the end; built, unless IFCBASE_IMAGE names one."""
     place = tmp_path_factory.mktemp("stack")
     keys = place / ".env"
     secrets_file.write_new(keys, secrets_file.render(sections(Addresses(), worker_days=1)))
@@ -147,17 +147,19 @@ def stack(
         samples.build(examples / revision, revision=revision)
     for folder in (examples, *examples.rglob("*")):
         folder.chmod(0o755 if folder.is_dir() else 0o644)
+    image = os.environ.get("IFCBASE_IMAGE", "ifcbase:test")
     offline = (DEPLOY / "wheels").is_dir()
     found = Stack(keys, secrets_file.read(keys), {
         "IFCBASE_BASE_IMAGE": base_image,
         "IFCBASE_PIP_OPTIONS": "--no-index --find-links deploy/wheels" if offline else "",
-        "IFCBASE_IMAGE": "ifcbase:test", "STANDIN_IMAGE": "ifcbase-standin:test",
+        "IFCBASE_IMAGE": image, "STANDIN_IMAGE": "ifcbase-standin:test",
         "REDIS_IMAGE": "ifcbase-standin:test", "POSTGREST": str(postgrest),
         "EXAMPLES_FOLDER": str(examples),
     })  # fmt: skip
     run("docker", "build", "-q", "-t", "ifcbase-standin:test", "--build-arg", f"BASE={base_image}",
         str(STANDINS), env={"DOCKER_BUILDKIT": "0"}, timeout_s=1500)  # fmt: skip
-    found.pipeline("build", "--quiet", "migrate")
+    if "IFCBASE_IMAGE" not in os.environ:
+        found.pipeline("build", "--quiet", "migrate")
     run("docker", "network", "create", NETWORK, check=False)
     try:
         found.standins("up", "--detach", "--wait")
