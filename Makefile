@@ -7,7 +7,7 @@ PROCESSES ?= 2
 REST := tests/integration/rest
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: help demo up rest-stack test test-quick test-faults lint format bench bench-clash bench-conversion bench-validate bench-diff \
+.PHONY: help demo up rest-stack test test-quick test-faults test-compose stack-up stack-down lint format bench bench-clash bench-conversion bench-validate bench-diff \
   bench-ledger lock clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -32,6 +32,15 @@ test-quick: $(VENV)/.dev $(VENV)/.kernels  ## the tests that take seconds
 
 test-faults: $(VENV)/.dev $(VENV)/.kernels  ## a long stream of jobs while everything is killed at random (JOBS=1000 KILLS=50)
 	$(BIN)/python -m tests.faults.storm --jobs $(or $(JOBS),1000) --kills $(or $(KILLS),50)
+
+test-compose: $(VENV)/.dev $(VENV)/.kernels  ## the image and the Compose projects with a Docker engine (minutes)
+	TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose
+
+stack-up: $(VENV)/.runtime  ## Supabase and the pipeline in Docker, in numbered steps
+	@IFCBASE="$(CURDIR)/$(BIN)/ifcbase" deploy/stack.sh up $(STEP)
+
+stack-down:  ## stop both; no volume is deleted
+	@deploy/stack.sh down
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .

@@ -334,6 +334,17 @@ class LedgerUnavailable(LedgerError):
     )
 
 
+class FilesUnavailable(LedgerUnavailable):
+    """A result whose files cannot be stored is not stored yet, as when the database is away."""
+
+    code = "files-unavailable"
+    title = "Storage cannot be reached"
+    default_hint = (
+        "Check SUPABASE_URL and that Supabase's storage service is up. Workers try again by "
+        "themselves."
+    )
+
+
 class LedgerFull(LedgerUnavailable):
     code = "ledger-full"
     title = "The database's disk is full"
@@ -367,6 +378,21 @@ class KeyRefused(LedgerUnavailable):
         "Check SUPABASE_URL and the keys: of the same server, not expired, of a role that may do "
         "this. Workers keep what they computed and store it when the key is good."
     )
+
+
+class FilesRefused(LedgerError):
+    code = "files-refused"
+    title = "Storage refused a file"
+    default_hint = (
+        "Check the key, and the buckets with their policies: `ifcbase db buckets` sets them up."
+    )
+
+
+class FilesDamaged(LedgerError):
+    code = "files-damaged"
+    title = "A file is not what its hash says"
+    retryable = True
+    default_hint = "Remove the object of that name in Studio, and upload the file again."
 
 
 class LeaseLost(LedgerError):

@@ -225,6 +225,22 @@ class Settings(BaseSettings):
         "project, a person or a file.",
     )
 
+    # --- files ---
+    files_backend: Literal["local", "supabase"] = Field(
+        default="local",
+        description="Where bytes lie: `local` (a folder under IFCBASE_HOME that all workers see), or "
+        "`supabase` (Storage, by SUPABASE_URL and a key).",
+    )
+    files_cache_mb: int = Field(
+        default=20480,
+        ge=64,
+        description="Size that local copies of files in Storage may reach; oldest used go first.",
+    )
+    supabase_public_url: Annotated[str | None, _variable("SUPABASE_PUBLIC_URL")] = Field(
+        default=None,
+        description="Supabase's gateway as browsers reach it, for download links; else SUPABASE_URL.",
+    )
+
     # --- output ---
     log_level: Annotated[str, _variable("LOG_LEVEL")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."

@@ -10,13 +10,16 @@ import typer
 from ifcbase.cli import context
 from ifcbase.cli.output import JsonOption, console, print_json, progress_line, table
 from ifcbase.errors import Conflict
+from ifcbase.ledger import access
 from ifcbase.settings import get_settings
 from ifcbase.stack import migrations
 from ifcbase.stack import upgrade as move
 from ifcbase.stack.embedded import EmbeddedPostgres
 from ifcbase.stack.locking import is_locked
 
-app = typer.Typer(help="The database: migrate, status, url, upgrade, stop.", no_args_is_help=True)
+app = typer.Typer(
+    help="The database: migrate, status, url, upgrade, buckets, stop.", no_args_is_help=True
+)
 
 
 @app.command("migrate")
@@ -82,6 +85,21 @@ def upgrade(
         f"{report.rows} rows, all equal; the old data is kept in {report.kept}",
         markup=False,
     )
+
+
+@app.command("buckets")
+def buckets(as_json: JsonOption = False) -> int:
+    """Make our buckets in Supabase Storage and set who may use them; safe to repeat."""
+    with context.ledger_connection() as (_, connection):
+        told = access.apply_storage(connection)
+    if as_json:
+        print_json({"problems": told})
+    elif told:
+        for line in told:
+            console().say(line)
+    else:
+        console().say("the buckets are there, private, with their policies")
+    return 1 if told else 0
 
 
 @app.command("stop")

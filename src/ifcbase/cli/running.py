@@ -93,7 +93,7 @@ def submitted(
     ``fetch`` says where outputs of the job go, by their names."""
     # Here and not above: a check that runs here needs no database.
     from ifcbase.cli import context, waiting
-    from ifcbase.files.local import LocalFiles
+    from ifcbase.files.backend import file_store
     from ifcbase.jobs.engines import engine_for
     from ifcbase.jobs.submit import submit
 
@@ -101,7 +101,7 @@ def submitted(
         accepted = submit(
             connection,
             engine_for(settings, context.database(settings)),
-            LocalFiles(settings.files_folder),
+            file_store(settings),
             settings,
             check,
             request,
@@ -119,7 +119,7 @@ def submitted(
         job = waiting.wait_for(connection, accepted.job_id)
     code = waiting.report(job, quiet=as_json)
     if job["state"] == "finished":
-        files = LocalFiles(settings.files_folder)
+        files = file_store(settings)
         made = {each["name"]: each["sha256"] for each in job["outputs"]}
         for name, path in fetch.items():
             with of_job(job["id"]):

@@ -11,7 +11,8 @@ from ifcbase.clash.request import ClashRequest
 from ifcbase.cli import context, running, waiting
 from ifcbase.cli.output import console, print_json, put_in_place
 from ifcbase.errors import RequestInvalid
-from ifcbase.files.local import LocalFiles
+from ifcbase.files.backend import file_store
+from ifcbase.files.store import FileStore
 from ifcbase.jobs.engines import engine_for
 from ifcbase.jobs.submit import Given, submit
 from ifcbase.settings import Settings
@@ -45,7 +46,7 @@ def submit_sets(
     if fan_out:
         documents = [document | {"clash_sets": [each]} for each in document["clash_sets"]]
     given = {names[n]: Given(path, streams.get(path.resolve())) for n, path in paths.items()}
-    files = LocalFiles(settings.files_folder)
+    files = file_store(settings)
     with context.ledger_connection() as (_, connection):
         queue = engine_for(settings, context.database(settings))
         where = context.project_name(connection, settings, project)
@@ -79,7 +80,7 @@ def submit_sets(
     return next(code for code in (*_WORST, *codes) if code in codes)
 
 
-def _report(files: LocalFiles, job: dict[str, Any]) -> Path:
+def _report(files: FileStore, job: dict[str, Any]) -> Path:
     return files.fetch(job["project"], job["outcome"]["output_sha256"])
 
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from ifcbase.errors import FileMissing, FileUnreadable
-from ifcbase.files.store import StoredFile
+from ifcbase.files.store import MODELS, StoredFile
 
 _CHUNK = 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -23,8 +23,8 @@ class LocalFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def put(self, project: str, source: Path) -> StoredFile:
-        """Copy a file in. Raises FileMissing, FileUnreadable."""
+    def put(self, project: str, source: Path, bucket: str = MODELS) -> StoredFile:  # noqa: ARG002
+        """Copy a file in: all kinds into one folder. Raises FileMissing, FileUnreadable."""
         home = self._project(project)
         home.mkdir(parents=True, exist_ok=True)
         digest, size = hashlib.sha256(), 0
@@ -72,7 +72,7 @@ class LocalFiles:
             self.put(project, source)
         _sync_folder(target.parent)
 
-    def fetch(self, project: str, sha256: str) -> Path:
+    def fetch(self, project: str, sha256: str, bucket: str = MODELS) -> Path:  # noqa: ARG002
         """The path of stored bytes. Raises FileMissing."""
         path = self._path(project, sha256)
         if not path.is_file():

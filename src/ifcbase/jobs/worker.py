@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from ifcbase.errors import IfcbaseError, LedgerFull, LedgerUnavailable
-from ifcbase.files.local import LocalFiles
+from ifcbase.files.backend import file_store
 from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.engine import Engine
@@ -54,7 +54,7 @@ def work(
         memory_mb=settings.job_memory_mb,
         cores=settings.job_cores,
     )
-    ledger, files = open_ledger(settings, dsn), LocalFiles(settings.files_folder)
+    ledger, files = open_ledger(settings, dsn), file_store(settings)
     spool = Spool(settings.spool_folder, settings.spool_mb) if settings.spool_mb else None
     runner = Runner(
         ledger=ledger,

@@ -92,3 +92,10 @@ def _user_id(text: str) -> UUID:
 def _rows(connection: Connection, query: str, **parameters: Any) -> list[dict[str, Any]]:
     with translated(), connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_SQL[query], parameters).fetchall()
+
+
+def apply_storage(connection: Connection) -> list[str]:
+    """Make our buckets in Supabase Storage with their policies; what could not be done, or had to be
+    closed, in sentences."""
+    with translated(), connection.transaction():
+        return [str(line) for (line,) in connection.execute(_SQL["apply_storage"]).fetchall()]

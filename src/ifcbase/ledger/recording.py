@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ifcbase.errors import ReportInvalid
-from ifcbase.files.store import FileStore, StoredFile
+from ifcbase.files.store import FileStore, StoredFile, bucket_of
 from ifcbase.ifc.inventory import Inventory
 from ifcbase.ifc.signatures import Signatures
 from ifcbase.ledger.interface import Attempt, JobInput, Writer
@@ -71,7 +71,7 @@ def store_output(
     writer: Writer, attempt: Attempt, files: FileStore, path: Path, name: str
 ) -> StoredFile:
     """Keep a file the job made, under a name that is unique among the outputs of the job."""
-    stored = files.put(attempt.project, path)
+    stored = files.put(attempt.project, path, bucket_of(attempt.check))
     writer.add_output(stored.sha256, stored.size, name)
     return stored
 

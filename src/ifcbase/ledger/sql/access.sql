@@ -25,3 +25,6 @@ on conflict (project_id, user_id) do update set role = excluded.role
 
 -- remove_member: takes a user out of a project
 delete from core.members where project_id = %(id)s and user_id = %(user)s returning user_id
+
+-- apply_storage: our buckets in Storage and their policies; tells what it could not do
+select core.apply_storage()
