@@ -12,7 +12,7 @@ select s.pair_id, coalesce(p.identity_id, p.id) as finding_id, t.state, t.reason
   left join core.review_states(r.set_id) w on w.pair_id = coalesce(p.identity_id, p.id)
   left join clash.pair_states n on n.pair_id = coalesce(p.identity_id, p.id)
   left join clash.results f on f.id = n.first_result
- where r.id = %(result)s and r.state = 'finished'
+ where r.id = %(result)s and r.state = 'finished' and (select clash.require_whole(%(result)s))
 
 -- comments: what was decided and written about findings, oldest first
 select coalesce(p.identity_id, d.finding_id) as finding_id, d.created_at, d.action, d.reason,
