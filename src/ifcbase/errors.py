@@ -439,6 +439,13 @@ class Conflict(LedgerError):
     default_hint = "Look at the present state and decide again."
 
 
+class Thinned(LedgerError):
+    code = "thinned"
+    title = "Retention took the details of this result away"
+    http_status = 410
+    default_hint = "Ask for its states and counts, or for a later result."
+
+
 # --- the HTTP door -------------------------------------------------------------------------------
 
 

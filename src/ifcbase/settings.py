@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     reap_s: float = Field(
         default=5.0, gt=0, description="How often lapsed leases and lost deliveries are looked for."
     )
+    tend_s: float = Field(
+        default=60.0, gt=0, description="How often a worker looks whether a schedule is due."
+    )
     job_attempts: int = Field(
         default=3, ge=1, le=20, description="Attempts a job is allowed when not its own fault."
     )
@@ -241,6 +244,20 @@ class Settings(BaseSettings):
         description="Supabase's gateway as browsers reach it, for download links; else SUPABASE_URL.",
     )
 
+    # --- reports and monitoring ---
+    report_folder: Path | None = Field(
+        default=None,
+        description="Folder of the weekly reports; `reports` in IFCBASE_HOME if not set.",
+    )
+    metrics_port: int = Field(
+        default=0, ge=0, le=65535,
+        description="Port on which a worker answers `/metrics`; 0: none. Workers of one machine "
+        "that find it taken use the next ones.",
+    )  # fmt: skip
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address on which a worker answers `/metrics`."
+    )
+
     # --- output ---
     log_level: Annotated[str, _variable("LOG_LEVEL")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."
@@ -273,6 +290,11 @@ class Settings(BaseSettings):
     def spool_folder(self) -> Path:
         """Results that wait until the database can be reached."""
         return self.home / "spool"
+
+    @property
+    def reports(self) -> Path:
+        """The folder of the weekly reports."""
+        return (self.report_folder or self.home / "reports").expanduser().absolute()
 
     @property
     def work_folder(self) -> Path:

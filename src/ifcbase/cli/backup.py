@@ -14,12 +14,15 @@ from ifcbase.cli.output import (
     JsonOption,
     console,
     counted,
+    errors_console,
     print_json,
     progress_line,
     table,
     when,
 )
-from ifcbase.errors import RequestInvalid
+from ifcbase.errors import RequestInvalid, SchemaOutdated
+from ifcbase.ledger import operations
+from ifcbase.ledger.connect import connect
 from ifcbase.settings import Settings, get_settings, variable_of
 from ifcbase.stack.backup.folder import Folder
 from ifcbase.stack.backup.making import Made, Scope, make_backup
@@ -67,6 +70,9 @@ def create(
             source, folder, scope=scope, secrets=secrets, include=include or (), progress=line
         )
         verified = verify_set(folder, made.name, source.dsn, progress=line) if verify else None
+    _note(source.dsn, "backup", made.name, files=len(made.manifest.files))
+    if verified:
+        _note(source.dsn, "verify", made.name, rows=verified.rows)
     removed = _prune(folder, settings) if prune else []
     if as_json:
         print_json(_document(made, verified, removed))
@@ -104,7 +110,10 @@ def verify(
     folder = folder_of(settings)
     name = name or folder.newest()
     with progress_line() as line:
-        found = verify_set(folder, name, scratch or context.database(settings), progress=line)
+        dsn = context.database(settings) if scratch is None else scratch
+        found = verify_set(folder, name, dsn, progress=line)
+    if scratch is None:
+        _note(dsn, "verify", name, rows=found.rows)
     if as_json:
         print_json(_as_json(found))
         return
@@ -167,6 +176,15 @@ def deployment(settings: Settings) -> Deployment:
 def _as_json(found: Verified) -> dict[str, Any]:
     """A verification as JSON."""
     return {name: getattr(found, name) for name in ("name", "tables", "rows", "files", "missing")}
+
+
+def _note(dsn: str, kind: str, name: str, **details: int) -> None:
+    """Note it in the ledger, where monitoring sees it; a ledger that is too old cannot take it."""
+    try:
+        with connect(dsn) as connection:
+            operations.note(connection, kind, {"name": name, **details})
+    except SchemaOutdated:
+        errors_console().say("not noted in the ledger: run `ifcbase db migrate`", style="dim")
 
 
 def _prune(folder: Folder, settings: Settings) -> list[str]:

@@ -36,6 +36,7 @@ VERBS = {
     "db": "The database: migrate, status, url, upgrade, buckets, stop.",
     "backup": "Backups: create, list, verify, prune.",
     "restore": "Bring a backup back: shown first, done with --apply, all of it or nothing.",
+    "schedules": "Schedules: list, set, retention, report.",
     "projects": "Projects: list, create, public.",
     "members": "Members of a project: list, add, remove.",
     "keys": "API keys: create, list, revoke. Supabase's secrets: generate, check, renew-worker, revoke-worker.",

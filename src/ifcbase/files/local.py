@@ -82,6 +82,23 @@ class LocalFiles:
             )
         return path
 
+    def remove(self, project: str, sha256: str, unwanted_at: float) -> bool:
+        """Remove bytes that nobody has wanted since a moment (seconds since 1970); False if they
+        were put there again since, which keeps them. Gone already is removed."""
+        path = self._path(project, sha256)
+        held = path.with_name(f".removing-{sha256}")
+        try:
+            # Taken out of the way first, so that the look at it and its end are of the same file.
+            path.rename(held)
+        except FileNotFoundError:
+            return True
+        if held.stat().st_mtime > unwanted_at:
+            held.replace(path)
+            return False
+        held.unlink()
+        _sync_folder(path.parent)
+        return True
+
     def _project(self, project: str) -> Path:
         if not _PROJECT.fullmatch(project):
             raise ValueError(f"not a project name: {project!r}")

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from ifcbase.errors import IfcbaseError, LedgerFull, LedgerUnavailable
 from ifcbase.files.backend import file_store
@@ -19,11 +20,17 @@ from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.reaper import reap_until
 from ifcbase.jobs.registry import CHECKS, check_named
 from ifcbase.jobs.sandbox import Sandbox
+from ifcbase.jobs.schedules import tend_until
 from ifcbase.jobs.submit import deliver_again
 from ifcbase.ledger.connect import connect
 from ifcbase.ledger.opening import open_ledger
 from ifcbase.ledger.spool import Spool
 from ifcbase.settings import Settings
+
+if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
+
+    from ifcbase.jobs.metrics import WorkerMetrics
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,6 +53,8 @@ def work(
         if not kernels.is_ready(settings.clash_engine):
             _LOG.info("preparing the clash kernels (once, about a minute)")
         kernels.prepare(settings.clash_engine)
+    # Here and not above: its library is needed where somebody asks for figures only.
+    metrics, answering = _metrics(settings, dsn)
     host = socket.gethostname()
     name = f"{host}-{os.getpid()}"
     sandbox = Sandbox(
@@ -97,13 +106,25 @@ def work(
             daemon=True,
         )
     )
+    helpers.append(
+        threading.Thread(
+            target=tend_until,
+            args=(dsn, files, settings.reports, stop),
+            kwargs={"every_s": settings.tend_s},
+            name="schedules",
+            daemon=True,
+        )
+    )
     for helper in helpers:
         helper.start()
     _LOG.info("worker %s serves %s", name, ", ".join(check.name for check in served))
     try:
-        _work_until(stop, engine, [check.worker for check in served], runner, name)
+        _work_until(stop, engine, [check.worker for check in served], runner, name, metrics)
     finally:
         stop.set()
+        if answering is not None:
+            answering.shutdown()
+            answering.server_close()
         sandbox.close()
         ledger.close()
         for helper in helpers:
@@ -111,13 +132,18 @@ def work(
 
 
 def _work_until(
-    stop: threading.Event, engine: Engine, queues: list[str], runner: Runner, name: str
+    stop: threading.Event,
+    engine: Engine,
+    queues: list[str],
+    runner: Runner,
+    name: str,
+    metrics: WorkerMetrics | None,
 ) -> None:
     """The restart loop: a queue engine gives up when its database goes away; a worker does not."""
     pause = 0.5
     while not stop.is_set():
         try:
-            engine.work(queues, _logged(runner.handle), stop, name)
+            engine.work(queues, _logged(runner.handle, metrics), stop, name)
             pause = 0.5
         except LedgerUnavailable as error:
             _LOG.warning("%s; trying again in %.1f s", error.message, pause)
@@ -127,14 +153,31 @@ def _work_until(
             pause = min(pause * 2, 10.0)
 
 
-def _logged(handle: Callable[[str], None]) -> Callable[[str], None]:
+def _metrics(settings: Settings, dsn: str) -> tuple[WorkerMetrics | None, WSGIServer | None]:
+    """What counts for monitoring and what answers for it, where the settings want them."""
+    if not settings.metrics_port:
+        return None, None
+    from ifcbase.jobs.metrics import WorkerMetrics
+
+    metrics = WorkerMetrics(dsn, settings)
+    return metrics, metrics.serve(settings)
+
+
+def _logged(handle: Callable[[str], None], metrics: WorkerMetrics | None) -> Callable[[str], None]:
     """A delivery that fails is logged; the job itself waits in core.jobs and is delivered again."""
 
     def safely(job_id: str) -> None:
+        failed = True
+        if metrics:
+            metrics.begin()
         try:
             handle(job_id)
+            failed = False
         except IfcbaseError as error:
             _LOG.warning("job %s: %s", job_id, error.message)
+        finally:
+            if metrics:
+                metrics.end(failed=failed)
 
     return safely
 

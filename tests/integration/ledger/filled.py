@@ -144,6 +144,14 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
         " select project_id, id, 'comment', 'a word' from core.findings where project_id = %s", project,
     )  # fmt: skip
     _fill_gateway(world, name)
+    world.sql(
+        "insert into clash.seen select result_id, %s, array_agg(pair_id) from clash.sightings"
+        " where result_id = %s group by result_id", project, world.results[name],
+    )  # fmt: skip
+    world.sql(
+        "insert into core.reports (project_id, since, document) values (%s, now(), '{}')", project
+    )
+    world.sql("insert into core.operations (kind) values ('report')")
     for view, columns in ROWS.items():
         names = ", ".join(columns)
         world.sql(

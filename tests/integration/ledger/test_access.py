@@ -90,6 +90,7 @@ def test_the_page_speaks_of_these_callers() -> None:
 PROJECT_OF = {
     "clash.left_out": "select project_id from clash.results r where r.id = t.result_id",
     "clash.sightings": "select project_id from clash.results r where r.id = t.result_id",
+    "clash.seen_pairs": "select project_id from clash.results r where r.id = t.result_id",
     "clash.sighting_rows": "select project_id from clash.results r where r.id = t.result_id",
     "conversion.left_out": "select project_id from conversion.results r where r.id = t.result_id",
     "clash.result_elements": "select project_id from clash.results r where r.id = t.result_id",
@@ -110,7 +111,10 @@ PROJECT_OF = {
 
 
 #: What tells the rows of a view without a project column apart.
-KEY_OF = {"clash.sightings": "result_id || ' ' || pair_id"}
+KEY_OF = {
+    "clash.sightings": "result_id || ' ' || pair_id",
+    "clash.seen_pairs": "result_id || ' ' || pair_id",
+}
 
 
 def rows_by_project(world: Filled, relation: str) -> dict[str, int]:

@@ -53,7 +53,7 @@ class Refusing(PostgresLedger):
 class Files(LocalFiles):
     """Inputs of these tests are words, not models: nobody reads them."""
 
-    def fetch(self, project: str, sha256: str) -> Path:  # noqa: ARG002 - the base's
+    def fetch(self, project: str, sha256: str, bucket: str = "") -> Path:  # noqa: ARG002 - the base's
         return self.folder
 
 

@@ -12,7 +12,7 @@ select s.pair_id, coalesce(p.identity_id, p.id) as finding_id, t.state, t.reason
   left join core.review_states(r.set_id) w on w.pair_id = coalesce(p.identity_id, p.id)
   left join clash.pair_states n on n.pair_id = coalesce(p.identity_id, p.id)
   left join clash.results f on f.id = n.first_result
- where r.id = %(result)s and r.state = 'finished'
+ where r.id = %(result)s and r.state = 'finished' and (select clash.require_whole(%(result)s))
 
 -- judged_tester: per finding of a result the lasting one, the state the result left, what holds now
 select d.finding_id, x.lasting_id, t.state, t.reason, w.review, w.review_reason, w.assigned_to,

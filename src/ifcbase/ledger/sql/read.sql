@@ -46,7 +46,7 @@ select k.word as kind, s.distance, s.measured, s.p1x as x, s.p1y as y, s.p1z as 
    and (ca.last_number is null or ca.last_number >= na.number)
   left join core.content cb on cb.element_id = eb.id and cb.first_number <= nb.number
    and (cb.last_number is null or cb.last_number >= nb.number)
- where s.result_id = %(id)s
+ where s.result_id = %(id)s and (select clash.require_whole(%(id)s))
    and (%(pairs)s::bigint[] is null or s.pair_id = any(%(pairs)s))
  order by (s.kind = 4), case when s.kind = 4 then s.distance else -s.distance end, s.pair_id
  limit %(limit)s

@@ -146,6 +146,8 @@ SELECT max(version) FROM supabase_migrations.schema_migrations
 SELECT p.name, f.sha256, f.size
   FROM core.files f
   JOIN core.projects p ON p.id = f.project_id
+ -- Of files that retention removed only the hash is left (a column that older ledgers lack).
+ WHERE to_jsonb(f) ->> 'unwanted_at' IS NULL
  ORDER BY p.name, f.sha256
 
 -- live: How many jobs are just being worked on.

@@ -1,0 +1,56 @@
+-- Operations: schedules, retention, reports, figures, and what was done.
+
+-- note: something was done to the ledger itself
+insert into core.operations (kind, details) values (%(kind)s, %(details)s)
+
+-- take_clock: who calls what is due: pg_cron where it is installed and lets us, else the workers
+select core.take_clock()
+
+-- run_due: do what is due, as a worker; a line for each
+select core.run_due('worker')
+
+-- schedules: what is done by itself, how often, and when next
+select name, active, every::text as every, next_at, settings, core.clock() as clock
+  from core.schedules order by name
+
+-- set_schedule: switch a schedule on or off, or change it
+update core.schedules s
+   set active = coalesce(%(active)s, s.active),
+       every = coalesce(%(every)s::interval, s.every),
+       next_at = coalesce(%(next_at)s::timestamptz, s.next_at),
+       settings = s.settings || %(settings)s
+ where s.name = %(name)s
+returning s.name
+
+-- thinnable: the results that retention would thin, oldest first
+select check_name as "check", result_id, name, finished_at
+  from core.thinnable(%(age)s::interval, %(keep)s)
+
+-- thin: thin one batch
+select check_name as "check", result_id, name, finished_at, sightings
+  from core.thin(%(age)s::interval, %(keep)s, %(batch)s)
+
+-- unwanted_files: files whose bytes nobody needs any more
+select p.name, f.project_id, f.sha256, f.unwanted_at
+  from core.files f join core.projects p on p.id = f.project_id
+ where f.unwanted_at is not null and f.removed_at is null
+ order by f.unwanted_at limit %(limit)s
+   for update of f skip locked
+
+-- file_removed: the bytes are gone
+update core.files set removed_at = clock_timestamp()
+ where project_id = %(project)s and sha256 = %(sha256)s and unwanted_at is not null
+
+-- unwritten_reports: reports of which no files were made yet
+select id, document from core.reports where written_at is null order by id limit 50
+   for update skip locked
+
+-- report_written: files were made of a report
+update core.reports set written_at = clock_timestamp() where id = %(id)s
+
+-- period_report: a report of a period, made now
+select core.period_report(p.id, clock_timestamp() - %(period)s::interval) as document
+  from core.projects p where p.name = %(project)s
+
+-- figures: figures for monitoring
+select name, label, value from core.figures()

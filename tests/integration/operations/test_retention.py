@@ -1,0 +1,177 @@
+"""Old results are thinned, never forgotten: states, counts and decisions still follow from what stays."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import psycopg
+import pytest
+
+from ifcbase.errors import Thinned
+from ifcbase.ledger import chains
+from ifcbase.ledger.connect import translated
+from tests.integration.ledger.chains import Chain, Clash, pair
+from tests.integration.world import World
+
+ONE, TWO, THREE = "arc/w1 mep/p1", "arc/w2 mep/p2", "arc/w3 mep/p3"
+
+
+def age(world: World, days: int = 400) -> None:
+    """Everything is from long ago."""
+    for room in ("clash", "tester", "diff", "conversion"):
+        world.sql(f"update {room}.results set finished_at = finished_at - interval '{days} days'")
+
+
+def thin(world: World, keep: int = 1, batch: int = 3) -> list[int]:
+    found: list[int] = []
+    while rows := world.sql("select * from core.thin('180 days', %s, %s)", keep, batch):
+        assert len(rows) <= batch
+        found += [row[1] for row in rows]
+    return found
+
+
+def states(world: World) -> list[Any]:
+    return [
+        world.sql("select * from clash.state_changes order by result_id, pair_id"),
+        world.sql("select * from clash.state_counts order by result_id, state, reason"),
+        world.sql("select * from clash.pair_states order by pair_id"),
+        world.sql("select * from core.decisions order by id"),
+        world.sql("select id, clash_count, verdict, coverage from clash.results order by id"),
+    ]
+
+
+def verified(chain: Chain) -> None:
+    for (each,) in chain.world.sql("select id from clash.sets"):
+        assert chains.verify(chain.world.connection, each) == []
+
+
+@pytest.fixture
+def long_chain(chain: Chain) -> Chain:
+    """Eight results: pairs come, go, come back, are not tested."""
+    draw = random.Random(7)  # noqa: S311 - the same chain each time
+    for _ in range(8):
+        clashes = [each for each in (ONE, TWO, THREE) if draw.random() < 0.6]
+        failed = frozenset({("arc", "w1")}) if draw.random() < 0.4 else frozenset()
+        chain.run([c for c in clashes if not (failed and c == ONE)], failed=failed)
+    chain.run([ONE])
+    pair_id = chain.world.value("select min(id) from clash.pairs")
+    chain.world.sql(
+        "insert into core.decisions (project_id, finding_id, action, comment)"
+        " values (1, %s, 'comment', 'seen')", pair_id,
+    )  # fmt: skip
+    return chain
+
+
+def test_states_counts_and_decisions_stay_and_verify_agrees(long_chain: Chain) -> None:
+    world = long_chain.world
+    before = states(world)
+    age(world)
+    latest = world.value("select max(id) from clash.results")
+    sightings = world.value("select count(*) from clash.sightings")
+    thinned = thin(world)
+    assert latest not in thinned
+    assert len(thinned) == world.value("select count(*) from clash.results") - 1
+    # The last time each pair was seen is still known in full.
+    assert 0 < world.value("select count(*) from clash.sightings") < sightings
+    assert world.sql(
+        "select count(*) from clash.pair_states t where not exists (select from clash.sightings s"
+        " where s.pair_id = t.pair_id and s.result_id = t.last_seen)"
+    ) == [(0,)]
+    assert states(world) == before
+    verified(long_chain)
+    assert states(world) == before
+    assert thin(world) == []
+
+
+def test_the_chain_goes_on_after_thinning(long_chain: Chain) -> None:
+    world = long_chain.world
+    age(world)
+    thin(world)
+    result = long_chain.run([TWO, Clash(pair(THREE), 0.05)])
+    found: dict[str, str] = dict(
+        world.sql(
+            "select e.global_id, t.state from clash.pair_states t join clash.pairs p on p.id = t.pair_id"
+            " join core.elements e on e.id = p.a_element where t.set_id = (select set_id from"
+            " clash.results where id = %s)", result,
+        )
+    )  # fmt: skip
+    assert found["w1"] == "resolved"
+    assert found["w2"] in {"reopened", "persisting"}
+    verified(long_chain)
+
+
+def test_a_late_result_before_thinned_ones_takes_its_place(chain: Chain) -> None:
+    world = chain.world
+    chain.run([ONE])
+    late = chain.accept()
+    chain.run([TWO])
+    chain.run([ONE, THREE])
+    age(world)
+    thin(world)
+    chain.finish(late, [ONE, TWO])
+    verified(chain)
+    (state,) = world.sql(
+        "select t.state from clash.pair_states t join clash.pairs p on p.id = t.pair_id"
+        " join core.elements e on e.id = p.a_element where e.global_id = 'w2'"
+    )
+    assert state == ("resolved",)
+
+
+def test_a_thinned_result_is_never_shown_as_if_it_were_empty(long_chain: Chain) -> None:
+    world = long_chain.world
+    age(world)
+    first = min(thin(world))
+    latest = world.value("select max(id) from clash.results")
+    assert world.value("select clash_data from public.clash_results where id = %s", first) is None
+    assert world.value("select clash_data from public.clash_results where id = %s", latest)
+    for call in (
+        "select * from clash.compare(%s, %s)", "select * from clash.plan_tolerance(%s, 0.01 * %s)",
+    ):  # fmt: skip
+        with pytest.raises(Thinned, match="thinned"), translated():
+            world.sql(call, first, latest)
+
+
+def test_nothing_recent_and_nothing_latest_is_thinned(long_chain: Chain) -> None:
+    world = long_chain.world
+    assert world.sql("select * from core.thinnable('180 days')") == []
+    age(world)
+    everything = world.value("select count(*) from clash.results")
+    preview = world.sql("select result_id from core.thinnable('180 days', 3)")
+    assert len(preview) == everything - 3
+    assert world.value("select count(*) from clash.results where thinned_at is not null") == 0
+    # Even who asks to keep none keeps the latest.
+    assert len(world.sql("select * from core.thinnable('180 days', 0)")) == everything - 1
+
+
+def test_two_at_once_do_not_thin_twice(long_chain: Chain) -> None:
+    world = long_chain.world
+    age(world)
+    with psycopg.connect(world.dsn) as other:
+        assert len(other.execute("select * from core.thin('180 days', 1, 2)").fetchall()) == 2
+        assert world.sql("select * from core.thin('180 days', 1, 2)") == []
+    assert len(world.sql("select * from core.thin('180 days', 1, 2)")) == 2
+
+
+def test_files_of_thinned_jobs_are_let_go_unless_somebody_needs_them(long_chain: Chain) -> None:
+    world = long_chain.world
+    jobs = [str(row[0]) for row in world.sql("select job_id from clash.results order by id")]
+    for number, job in enumerate(jobs):
+        shared, own = "a" * 64, f"{number:064x}"
+        for digest in (shared, own):
+            world.sql("select core.add_file(1, %s, 5, 'out.json')", digest)
+            world.sql(
+                "insert into core.job_outputs (job_id, name, project_id, attempt_id, sha256)"
+                " select %s, %s, 1, id, %s from core.attempts where job_id = %s",
+                job, digest[:3], digest, job,
+            )  # fmt: skip
+    age(world)
+    thin(world)
+    unwanted = {
+        row[0] for row in world.sql("select sha256 from core.files where unwanted_at is not null")
+    }
+    # The latest result has one of its own, and the shared one.
+    assert unwanted == {f"{number:064x}" for number in range(len(jobs) - 1)}
+    # Whoever brings the same bytes again wants them.
+    world.sql("select core.add_file(1, %s, 5, 'again.json')", f"{0:064x}")
+    assert world.value("select unwanted_at is null from core.files where sha256 = %s", f"{0:064x}")
