@@ -25,14 +25,14 @@ def run(
     mesh_cache: str | None = None,
     keep_going: bool = False,
     sign: bool = True,
-    look: bool = True,
+    keep_answer: bool = False,
 ) -> None:
     """Detect and leave in ``folder`` output.json (ifcclash's shape) and the hand-over files.
 
     ``inputs`` maps each file name of the request to a path. ``mesh_cache`` is a folder of kept
     meshes, which is only read; new ones are left in the folder STAGE. ``sign``: the report carries
-    signatures, by which elements of two versions are matched. ``look``: an answer of an earlier run
-    will do; without it the caller has looked. Raises what parsing and detecting do.
+    signatures, by which elements of two versions are matched. ``keep_answer``: the whole answer is
+    staged too, for ``kept_answer``. Raises what parsing and detecting do.
     """
     parsed = parse_request(request)
     files = {name: Path(path) for name, path in inputs.items()}
@@ -40,12 +40,8 @@ def run(
     how = {"engine": engine, "keep_going": keep_going, "sign": sign}
     if mesh_cache is not None and engine == "solid":
         # The limit is the owner's business: nothing is added or cleaned here.
-        cache = kept_in(Path(mesh_cache), 0)
-        if look and kept_answer(cache, parsed, files, folder, **how):
-            progress("finding", 1.0, "kept answer")
-            return
-        options |= {"cache": cache, "stage": folder / STAGE}
-    # Here and not above: an answer that is kept needs nothing of it.
+        options |= {"cache": kept_in(Path(mesh_cache), 0), "stage": folder / STAGE}
+    # Here and not above: who takes out a kept answer needs nothing of it.
     from ifcbase.clash.detect import detect, make_engine
     from ifcbase.clash.output import write_output
 
@@ -54,7 +50,8 @@ def run(
     write_output(report, folder / OUTPUT, parsed.min_coverage)
     handover.write(report, folder)
     # What a crash or a file that failed had a part in, another run may answer otherwise.
-    if "stage" in options and made.repeatable and not any(f.failure for f in report.files):
+    keep_answer = keep_answer and "stage" in options
+    if keep_answer and made.repeatable and not any(f.failure for f in report.files):
         # By the bytes that were tested, whatever has become of the files since.
         key = answers.answer_key(parsed, {f.name: f.sha256 for f in report.files}, how)
         answers.write_answer(folder, key, options["stage"] / (key + answers.SUFFIX))

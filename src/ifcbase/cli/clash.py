@@ -282,7 +282,7 @@ def _answered(
         paths,
         meshes=meshes,
         cores=usable_cores(),
-        options={"keep_going": keep_going, "look": False},
+        options={"keep_going": keep_going, "keep_answer": True},
     ) as folder:
         yield folder, handover.read(folder)
 
