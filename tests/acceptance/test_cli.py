@@ -109,9 +109,19 @@ def test_the_exit_code_of_a_direct_check_is_its_verdict(
     assert len(written["clashes"]) == int(counted)
     left = {path.relative_to(stand.home) for path in stand.home.rglob("*") if path.is_file()}
     kept = {path for path in left if path.is_relative_to("cache/meshes")}
-    assert {".mesh"} <= {path.suffix for path in kept} <= {".contacts", ".mesh", ".reading"}
+    suffixes = {path.suffix for path in kept}
+    assert {".mesh", ".answer"} <= suffixes <= {".answer", ".contacts", ".mesh", ".reading"}
     assert left - kept == {Path("report.json")}
     assert {path.name for path in stand.home.iterdir()} == {"report.json", "cache"}
+    if code == 1:
+        # Asked again: the same answer, which is said to be an earlier one.
+        first = report.read_bytes()
+        again = stand.cli(
+            "clash", "--a", sample.files[sides[0]], "--b", sample.files[sides[1]], *options,
+            "-o", report, "--name", "set [x]",
+        )  # fmt: skip
+        assert (again.code, again.out, report.read_bytes()) == (code, done.out, first)
+        assert again.err == "note: the same was answered before; nothing had to be computed\n"
 
 
 def test_json_of_a_direct_check_is_the_report_and_nothing_else(

@@ -93,6 +93,11 @@ class Contacts:
 class Engine(Protocol):
     """Reads and meshes once for all clash sets, then answers set by set."""
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether another run on the files that were loaded would answer the same."""
+        ...
+
     def load(self, files: Sequence[ModelFile], progress: Progress) -> list[LoadedModel]:
         """Read each file and make shapes of what is selected; say what has none, and why.
 

@@ -50,6 +50,11 @@ class ReferenceEngine:
         self._alive: list[Any] = []
         self._at: dict[int, tuple[int, int]] = {}
 
+    @property
+    def repeatable(self) -> bool:
+        """Nothing of it is kept: it is there to compare with."""
+        return False
+
     def load(self, files: Sequence[ModelFile], progress: Progress) -> list[LoadedModel]:
         for number, each in enumerate(files):
             progress("reading", number / (10 * len(files)), each.name)

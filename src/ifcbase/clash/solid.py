@@ -83,6 +83,11 @@ class SolidEngine:
         ]
         return self._loaded
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether the same files give the same meshes every time: no mesher crashed."""
+        return all(key is not None for key in self._keys)
+
     def find(self, clash_set: ClashSet, a: Members, b: Members) -> Contacts:
         if not len(a) or not len(b):
             raise ComputeError("a clash of nothing was asked for", detail=clash_set.name)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,7 @@ from ifcbase.clash import handover
 from ifcbase.clash.measured import CONTACT_BAND
 from ifcbase.clash.report import ClashReport, Kind, SetReport, Verdict
 from ifcbase.clash.request import ENGINES, ClashRequest, Mode
+from ifcbase.clash.run import kept_answer
 from ifcbase.cli import reports, running, wording
 from ifcbase.cli.clash_tables import contacts_table, coverage_table
 from ifcbase.cli.output import (
@@ -27,7 +30,7 @@ from ifcbase.cli.output import (
     put_in_place,
     set_line,
 )
-from ifcbase.errors import FileMissing, FileUnreadable, RequestInvalid
+from ifcbase.errors import FileMissing, FileUnreadable, ReportInvalid, RequestInvalid
 from ifcbase.files.naming import stream_name
 from ifcbase.ifc.meshing.cores import usable_cores
 from ifcbase.ifc.opening import check_file
@@ -243,17 +246,7 @@ def _run(
     meshes: KeptMeshes,
     keep_going: bool,
 ) -> int:
-    _prepare(meshes.engine)
-    with running.computed(
-        settings,
-        "clash",
-        request.model_dump(mode="json"),
-        paths,
-        meshes=meshes,
-        cores=usable_cores(),
-        options={"keep_going": keep_going},
-    ) as folder:
-        report = handover.read(folder)
+    with _answered(settings, request, paths, meshes, keep_going) as (folder, report):
         if output:
             put_in_place(folder / "output.json", output)
         written = reports.write_clash(report, wanted, request.min_coverage)
@@ -269,6 +262,51 @@ def _run(
     if Verdict.FOUND in verdicts:
         return 1
     return 3 if Verdict.INCONCLUSIVE in verdicts else 0
+
+
+@contextmanager
+def _answered(
+    settings: Settings,
+    request: ClashRequest,
+    paths: Mapping[str, Path],
+    meshes: KeptMeshes,
+    keep_going: bool,
+) -> Iterator[tuple[Path, ClashReport]]:
+    """A folder with the answer, and its report: kept by an earlier run on the same bytes, or new."""
+    with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
+        kept = _kept(meshes, request, paths, Path(name), keep_going)
+        if kept is not None:
+            errors_console().say("note: the same was answered before; nothing had to be computed")
+            yield Path(name), kept
+            return
+    _prepare(meshes.engine)
+    with running.computed(
+        settings,
+        "clash",
+        request.model_dump(mode="json"),
+        paths,
+        meshes=meshes,
+        cores=usable_cores(),
+        options={"keep_going": keep_going, "keep_answer": True},
+    ) as folder:
+        yield folder, handover.read(folder)
+
+
+def _kept(
+    meshes: KeptMeshes,
+    request: ClashRequest,
+    paths: Mapping[str, Path],
+    folder: Path,
+    keep_going: bool,
+) -> ClashReport | None:
+    """The report of an earlier run on the same bytes, its files in the folder; None without one."""
+    how = {"engine": meshes.engine, "keep_going": keep_going, "sign": meshes.sign}
+    if not kept_answer(meshes.cache, request, paths, folder, **how):
+        return None
+    try:
+        return handover.read(folder, request)
+    except ReportInvalid:
+        return None  # it is computed again, and takes this one's place
 
 
 def _prepare(engine: str) -> None:

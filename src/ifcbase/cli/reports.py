@@ -12,13 +12,12 @@ import typer
 
 from ifcbase.cli.output import check_output, console, errors_console
 from ifcbase.errors import RequestInvalid
-from ifcbase.exchange.bcf.topics import Version
-from ifcbase.exchange.formats import bcf_version, check_suffix, write
-from ifcbase.exchange.report import Report
 from ifcbase.files.naming import stream_name
 
 if TYPE_CHECKING:
     from ifcbase.clash.report import ClashReport
+    from ifcbase.exchange.bcf.topics import Version
+    from ifcbase.exchange.report import Report
 
 ReportOption = Annotated[
     list[Path] | None,
@@ -49,6 +48,11 @@ class Written:
 def wanted(paths: Sequence[Path] | None, bcf: str, taken: Iterable[Path | None]) -> Wanted:
     """Check the files before the work whose outcome goes into them; ``taken`` are files that must
     not be overwritten. Raises RequestInvalid, FileUnwritable."""
+    if not paths and bcf == "2.1":
+        return Wanted((), "2.1")
+    # Here and not above: most checks write no report, and need not wait for what writes them.
+    from ifcbase.exchange.formats import bcf_version, check_suffix
+
     found = Wanted(tuple(paths or ()), bcf_version(bcf))
     others = [each for each in taken if each is not None]
     seen: set[Path] = set()
@@ -88,6 +92,10 @@ def write_clash(report: ClashReport, asked: Wanted, min_coverage: float) -> list
 
 def write_all(report: Report, asked: Wanted) -> list[Written]:
     """Write a report into every file that was asked for. Raises FileUnwritable."""
+    if not asked.paths:
+        return []
+    from ifcbase.exchange.formats import write
+
     return [Written(path, write(report, path, asked.bcf), report.total) for path in asked.paths]
 
 

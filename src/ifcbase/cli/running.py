@@ -13,7 +13,6 @@ from ifcbase.cli.output import console, errors_console, print_json, progress_lin
 from ifcbase.errors import IfcbaseError, NativeCrash, RequestInvalid
 from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.registry import check_named
-from ifcbase.jobs.sandbox import Sandbox, SandboxJob
 from ifcbase.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,6 +36,9 @@ def computed(
     ``run`` is what the child calls, if not what a worker's would, with ``options`` as keywords.
     After a crash it is tried once more, as a worker's second attempt would be. A
     check that uses meshes gets those kept by the settings, unless ``meshes`` says which."""
+    # Here and not above: what is answered from a kept result needs no child.
+    from ifcbase.jobs.sandbox import Sandbox, SandboxJob
+
     declared = check_named(check)
     if meshes is None and declared.uses_meshes:
         meshes = KeptMeshes.of(settings, sign=False)

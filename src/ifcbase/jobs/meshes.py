@@ -29,7 +29,7 @@ class KeptMeshes:
     @classmethod
     def of(cls, settings: Settings, engine: str | None = None, *, sign: bool = True) -> KeptMeshes:
         # Here and not above: a check without meshes need not wait for what reads them.
-        from ifcbase.clash.run import kept_in
+        from ifcbase.clash.answers import kept_in
 
         folder = settings.cache_folder / "meshes"
         cache = kept_in(folder, settings.mesh_cache_mb << 20)
