@@ -85,38 +85,17 @@ def work(
         spool_after_s=settings.spool_after_s,
         spool_silence_s=settings.spool_silence_s,
     )
-    helpers = []
+    beside = [
+        _beside("reaper", reap_until, dsn, engine, stop, every_s=settings.reap_s),
+        _beside(
+            "schedules", tend_until, dsn, files, settings.reports, stop, every_s=settings.tend_s
+        ),
+    ]
     if spool:
         flusher = Flusher(ledger, files, spool, settings.lease_s, settings.spool_silence_s)
-        helpers.append(
-            threading.Thread(
-                target=flusher.flush_until,
-                args=(stop,),
-                kwargs={"every_s": settings.spool_retry_s},
-                name="flusher",
-                daemon=True,
-            )
-        )
-    helpers.append(
-        threading.Thread(
-            target=reap_until,
-            args=(dsn, engine, stop),
-            kwargs={"every_s": settings.reap_s},
-            name="reaper",
-            daemon=True,
-        )
-    )
-    helpers.append(
-        threading.Thread(
-            target=tend_until,
-            args=(dsn, files, settings.reports, stop),
-            kwargs={"every_s": settings.tend_s},
-            name="schedules",
-            daemon=True,
-        )
-    )
-    for helper in helpers:
-        helper.start()
+        beside.append(_beside("flusher", flusher.flush_until, stop, every_s=settings.spool_retry_s))
+    for each in beside:
+        each.start()
     _LOG.info("worker %s serves %s", name, ", ".join(check.name for check in served))
     try:
         _work_until(stop, engine, [check.worker for check in served], runner, name, metrics)
@@ -127,8 +106,14 @@ def work(
             answering.server_close()
         sandbox.close()
         ledger.close()
-        for helper in helpers:
-            helper.join(timeout=10)
+        for each in beside:
+            each.join(timeout=10)
+
+
+def _beside(
+    name: str, target: Callable[..., None], *arguments: object, **options: object
+) -> threading.Thread:
+    return threading.Thread(target=target, args=arguments, kwargs=options, name=name, daemon=True)
 
 
 def _work_until(
