@@ -43,7 +43,7 @@ def made(folder: Path, elements: int) -> tuple[Path, Path, int]:
             if found:
                 seen += 1
                 if seen % EVERY == 0:
-                    line = _NAMED.sub(rb"\1\2 (edited)'", line)  # noqa: PLW2901
+                    line = _NAMED.sub(rb"\1\2 (edited)'", line)
                     renamed += 1
             target.write(line)
     return old, new, renamed
