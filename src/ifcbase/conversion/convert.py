@@ -14,11 +14,11 @@ import numpy as np
 
 from ifcbase.conversion import csv, dae, glb, obj, svg, tables, xlsx
 from ifcbase.conversion.log import log_text
+from ifcbase.conversion.painting import colour
 from ifcbase.conversion.report import ConversionReport, LeftOut, OutputFile
 from ifcbase.conversion.request import ConversionRequest, Format
-from ifcbase.conversion.scene import Scene, numbered, welded
+from ifcbase.conversion.scene import Scene, welded
 from ifcbase.conversion.structure import read_structure
-from ifcbase.conversion.styles import StyleReader
 from ifcbase.errors import NotIfc
 from ifcbase.ifc.inventory import Inventory, read_inventory
 from ifcbase.ifc.mesh_cache import MeshCache
@@ -196,7 +196,7 @@ def _write_shapes(
     progress("meshing", _READ)
     found = _meshed(facts, model, report, meshes, meshing)
     progress("reading colours", _MESHED)
-    scene = _scene(request, model, report, found)
+    scene = _scene(request, model, report, found, meshes.isolated)
     report.origin = (float(scene.origin[0]), float(scene.origin[1]), float(scene.origin[2]))
     if report.selected and not report.converted:
         report.warnings.append(f"none of {len(report.selected)} elements has a shape")
@@ -264,6 +264,7 @@ def _scene(
     model: ifcopenshell.file,
     report: ConversionReport,
     found: FileMeshes | None,
+    isolated: bool,
 ) -> Scene:
     inventory = report.inventory
     place = {} if found is None else {int(s): row for row, s in enumerate(found.step_ids)}
@@ -276,22 +277,23 @@ def _scene(
         taken, origin = found.meshes.take(rows), found.origin
     if request.weld_vertices:
         taken = welded(taken)
-    reader = StyleReader(model)
-    styled = [reader.of(e.step_id) for e in chosen]
-    material, materials = numbered([each.material for each in styled])
-    several = sum(1 for each in styled if each.count > 1)
-    if several and request.format is not Format.SVG:
+    # A mesher that crashed is not asked for colours in the same process again.
+    by_face = request.format is not Format.SVG and not isolated
+    coloured = colour(model, chosen, taken, origin, by_face=by_face)
+    plain = coloured.several - coloured.painted
+    if plain and request.format is not Format.SVG:
         report.warnings.append(
-            f"{several} of {len(chosen)} elements have several colours; each is written in the "
-            "one that most of its parts have"
+            f"{plain} of {len(chosen)} elements have several colours, and it is not known which face "
+            "has which; each is written in the one that most of its parts have"
         )
     report.counts = {
         "elements": len(chosen),
         "vertices": len(taken.vertices),
         "triangles": len(taken.faces),
-        "materials": len(materials),
-        "several_colours": several,
-        "without_colour": sum(1 for each in styled if each.material is None),
+        "materials": len(coloured.materials),
+        "several_colours": coloured.several,
+        "painted": coloured.painted,
+        "without_colour": coloured.without,
     }
     return Scene(
         name=PurePosixPath(request.input_filename).name,
@@ -299,10 +301,10 @@ def _scene(
         unit_scale=inventory.unit_scale,
         when=_date(model),
         elements=chosen,
-        meshes=taken,
+        meshes=coloured.meshes,
         origin=origin,
-        material=material,
-        materials=materials,
+        groups=coloured.groups,
+        materials=coloured.materials,
         structure=read_structure(model, (e.step_id for e in chosen)),
     )
 

@@ -84,7 +84,14 @@ def _write_geometry(stream: TextIO, scene: Scene, request: ConversionRequest, i:
     digits = request.digits or DIGITS
     rounded = np.round(placed(vertices, scene, request), digits) + 0.0
     numbers = " ".join([f"%.{digits}f"] * rounded.size) % tuple(rounded.ravel().tolist())
-    corners = " ".join(map(str, faces.ravel().tolist()))
+    parts, first = "", 0
+    for material, count in scene.groups[i]:
+        corners = " ".join(map(str, faces[first : first + count].ravel().tolist()))
+        parts += (
+            f'<triangles material="m{material}" count="{count}">'
+            f'<input semantic="VERTEX" source="#g{i}-v" offset="0"/><p>{corners}</p></triangles>'
+        )
+        first += count
     stream.write(
         f'<geometry id="g{i}" name="{_text(scene.elements[i].global_id)}"><mesh>'
         f'<source id="g{i}-p"><float_array id="g{i}-a" count="{rounded.size}">{numbers}'
@@ -93,9 +100,7 @@ def _write_geometry(stream: TextIO, scene: Scene, request: ConversionRequest, i:
         '<param name="X" type="float"/><param name="Y" type="float"/>'
         '<param name="Z" type="float"/></accessor></technique_common></source>'
         f'<vertices id="g{i}-v"><input semantic="POSITION" source="#g{i}-p"/></vertices>'
-        f'<triangles material="m" count="{len(faces)}">'
-        f'<input semantic="VERTEX" source="#g{i}-v" offset="0"/><p>{corners}</p>'
-        "</triangles></mesh></geometry>\n"
+        f"{parts}</mesh></geometry>\n"
     )
 
 
@@ -130,11 +135,14 @@ def _write_nodes(stream: TextIO, scene: Scene, request: ConversionRequest) -> No
 
 def _node(scene: Scene, request: ConversionRequest, i: int) -> str:
     element = scene.elements[i]
+    bound = "".join(
+        f'<instance_material symbol="m{number}" target="#m{number}"/>'
+        for number, _ in scene.groups[i]
+    )
     return (
         f'<node id="n{i}" name="{_text(label(element, request))}">'
         f'<instance_geometry url="#g{i}"><bind_material><technique_common>'
-        f'<instance_material symbol="m" target="#m{scene.material[i]}"/>'
-        "</technique_common></bind_material></instance_geometry>"
+        f"{bound}</technique_common></bind_material></instance_geometry>"
         f'<extra><technique profile="ifcbase">{_facts(element)}</technique></extra></node>\n'
     )
 

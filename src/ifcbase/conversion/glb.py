@@ -63,20 +63,8 @@ def _document(
         return document
     document["scenes"] = [{"nodes": [0]}]
     document["nodes"] = _nodes(scene, request)
-    document["meshes"] = [
-        {
-            "primitives": [
-                {
-                    "attributes": {"POSITION": 2 * i},
-                    "indices": 2 * i + 1,
-                    "material": scene.material[i],
-                }
-            ]
-        }
-        for i in range(len(scene))
-    ]
+    document["accessors"], document["meshes"] = _accessors(scene, positions)
     document["materials"] = [_material(each) for each in scene.materials]
-    document["accessors"] = _accessors(scene, positions)
     document["bufferViews"] = [
         {
             "buffer": 0, "byteOffset": 0, "byteLength": positions.nbytes,
@@ -91,14 +79,17 @@ def _document(
     return document
 
 
-def _accessors(scene: Scene, positions: Any) -> list[dict[str, Any]]:
+def _accessors(scene: Scene, positions: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Accessors and meshes: the parts of an element share its positions, each has a colour."""
     meshes = scene.meshes
     # Readers compare with the float32 values: bounds are taken after rounding.
     least = np.minimum.reduceat(positions, meshes.vertex_offset[:-1], axis=0).tolist()
     most = np.maximum.reduceat(positions, meshes.vertex_offset[:-1], axis=0).tolist()
     found: list[dict[str, Any]] = []
+    made = []
     vertices, faces = meshes.vertex_offset.tolist(), meshes.face_offset.tolist()
     for i in range(len(meshes)):
+        corners = len(found)
         found.append(
             {
                 "bufferView": 0, "byteOffset": 12 * vertices[i], "componentType": FLOAT,
@@ -106,13 +97,25 @@ def _accessors(scene: Scene, positions: Any) -> list[dict[str, Any]]:
                 "min": least[i], "max": most[i],
             }
         )  # fmt: skip
-        found.append(
-            {
-                "bufferView": 1, "byteOffset": 12 * faces[i], "componentType": UNSIGNED_INT,
-                "count": 3 * (faces[i + 1] - faces[i]), "type": "SCALAR",
-            }
-        )  # fmt: skip
-    return found
+        parts = []
+        first = faces[i]
+        for material, count in scene.groups[i]:
+            parts.append(
+                {
+                    "attributes": {"POSITION": corners},
+                    "indices": len(found),
+                    "material": material,
+                }
+            )
+            found.append(
+                {
+                    "bufferView": 1, "byteOffset": 12 * first, "componentType": UNSIGNED_INT,
+                    "count": 3 * count, "type": "SCALAR",
+                }
+            )  # fmt: skip
+            first += count
+        made.append({"primitives": parts})
+    return found, made
 
 
 def _nodes(scene: Scene, request: ConversionRequest) -> list[dict[str, Any]]:

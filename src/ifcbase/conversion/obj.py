@@ -34,8 +34,13 @@ def write(scene: Scene, request: ConversionRequest, path: Path, library: Path, n
             stream.write(f"o {_word(label(element, request))}\n")
             groups = [element.storey or "no-storey", element.ifc_class, element.global_id]
             stream.write(f"g {' '.join(map(_word, groups))}\n")
-            stream.write(f"usemtl {material_name(scene, scene.material[i])}\n")
-            _write_mesh(stream, placed(vertices, scene, request), faces + before, digits)
+            _write_vertices(stream, placed(vertices, scene, request), digits)
+            first = 0
+            for material, count in scene.groups[i]:
+                stream.write(f"usemtl {material_name(scene, material)}\n")
+                some = faces[first : first + count] + before
+                stream.write("f %d %d %d\n" * count % tuple(some.ravel().tolist()))
+                first += count
             before += len(vertices)
 
 
@@ -54,13 +59,10 @@ def material_name(scene: Scene, number: int) -> str:
     return f"m{number}_{_word(scene.materials[number].name or 'unnamed')}"
 
 
-def _write_mesh(
-    stream: TextIO, vertices: npt.NDArray[np.float64], faces: npt.NDArray[np.int32], digits: int
-) -> None:
+def _write_vertices(stream: TextIO, vertices: npt.NDArray[np.float64], digits: int) -> None:
     rounded = np.round(vertices, digits) + 0.0  # no "-0.0"
     line = f"v %.{digits}f %.{digits}f %.{digits}f\n"
     stream.write(line * len(rounded) % tuple(rounded.ravel().tolist()))
-    stream.write("f %d %d %d\n" * len(faces) % tuple(faces.ravel().tolist()))
 
 
 def _write_library(scene: Scene, path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ifcbase.conversion.request import ConversionRequest
 from ifcbase.conversion.structure import Structure
-from ifcbase.conversion.styles import UNSTYLED, Material
+from ifcbase.conversion.styles import Material
 from ifcbase.ifc.inventory import Element
 from ifcbase.ifc.meshset import MeshSet
 
@@ -22,7 +22,8 @@ Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 class Scene:
     """Row i of ``meshes`` is ``elements[i]``, in order of key; metres about ``origin``, z upwards.
 
-    ``material`` indexes ``materials``; ``place`` indexes the structure's places, -1 for none.
+    ``materials`` are numbered; ``groups[i]`` is the material and the number of faces of each part of
+    element i, in the order of its faces. ``place`` indexes the structure's places, -1 for none.
     """
 
     name: str
@@ -32,7 +33,7 @@ class Scene:
     elements: list[Element]
     meshes: MeshSet
     origin: npt.NDArray[np.float64]  # (3,) world metres
-    material: list[int]
+    groups: list[list[tuple[int, int]]]
     materials: list[Material]
     structure: Structure
 
@@ -44,14 +45,6 @@ class Scene:
 
     def place(self, i: int) -> int:
         return self.structure.place_of.get(self.elements[i].step_id, -1)
-
-
-def numbered(colours: list[Material | None]) -> tuple[list[int], list[Material]]:
-    """Materials in order of name and colour, and each element's number among them."""
-    chosen = [each or UNSTYLED for each in colours]
-    materials = sorted(set(chosen))
-    number = {each: i for i, each in enumerate(materials)}
-    return [number[each] for each in chosen], materials
 
 
 def label(element: Element, request: ConversionRequest) -> str:

@@ -48,10 +48,7 @@ class StyleReader:
     _materials: dict[int, Material | None] = field(default_factory=dict)
 
     def of(self, step_id: int) -> Styled:
-        """The colour most of an element's items have; the first of those with equally many.
-
-        Meshes do not say which face comes from which item, so that an element has one colour.
-        """
+        """The colour most of an element's items have; the first of those with equally many."""
         product = self.file.by_id(step_id)
         found: list[Material | None] = []
         if product.Representation is not None:
@@ -98,17 +95,18 @@ class StyleReader:
     def _of_styled(self, styled_items: Any) -> Material | None:
         for styled in styled_items or ():
             for style in styled.Styles or ():
-                found = self._of_style(style)
+                found = self.of_style(style)
                 if found is not None:
                     return found
         return None
 
-    def _of_style(self, style: Any) -> Material | None:
+    def of_style(self, style: Any) -> Material | None:
+        """The colour of a presentation style, None if it gives none."""
         key = style.id()
         if key not in self._styles:
             self._styles[key] = None  # breaks circles
             if style.is_a("IfcPresentationStyleAssignment"):
-                inner = (self._of_style(each) for each in style.Styles if hasattr(each, "id"))
+                inner = (self.of_style(each) for each in style.Styles if hasattr(each, "id"))
                 self._styles[key] = next((each for each in inner if each is not None), None)
             elif style.is_a("IfcSurfaceStyle"):
                 self._styles[key] = _surface(style)
@@ -122,9 +120,10 @@ class StyleReader:
             for relation in defining or ():
                 if relation.is_a("IfcRelDefinesByType"):
                     definition = _material_of(relation.RelatingType)
-        return None if definition is None else self._of_definition(definition, 0)
+        return None if definition is None else self.of_definition(definition)
 
-    def _of_definition(self, definition: Any, depth: int) -> Material | None:
+    def of_definition(self, definition: Any, depth: int = 0) -> Material | None:
+        """The colour of a material, or of the first in a set that has one."""
         key = definition.id()
         if key in self._materials or depth > DEEPEST:
             return self._materials.get(key)
@@ -138,7 +137,7 @@ class StyleReader:
                 if item.is_a("IfcStyledItem")
             )
         else:
-            parts = (self._of_definition(each, depth + 1) for each in _parts(definition))
+            parts = (self.of_definition(each, depth + 1) for each in _parts(definition))
             found = next((each for each in parts if each is not None), None)
         self._materials[key] = found
         return found

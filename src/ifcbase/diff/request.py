@@ -95,7 +95,17 @@ def parse_request(data: Any) -> DiffRequest:
     try:
         return DiffRequest.model_validate(data)
     except ValidationError as error:
-        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        places = [each["loc"] for each in found]
+        # What is wrong inside a list says all: that the list is then too short is no news.
+        problems = [
+            each
+            for each in found
+            if not any(
+                len(at) > len(each["loc"]) and at[: len(each["loc"])] == each["loc"]
+                for at in places
+            )
+        ]
         sentences = [_sentence(problem) for problem in problems]
         more = f" (and {len(sentences) - 3} more)" if len(sentences) > 3 else ""
         selectors = all(problem["type"] == SelectorInvalid.code for problem in problems)

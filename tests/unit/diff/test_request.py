@@ -79,3 +79,10 @@ def test_every_facet_can_be_asked_for_and_has_a_key() -> None:
     assert set(FACETS_OF) == set(Relationship)
     for relationship in Relationship:
         assert Facet.CLASS in facets_of((relationship,))
+
+
+def test_one_unknown_relationship_is_one_sentence() -> None:
+    with pytest.raises(RequestInvalid) as caught:
+        parse_request(FILES | {"relationships": ["colour"]})
+    assert caught.value.message.startswith("relationships.0: ")
+    assert "Tuple" not in caught.value.message
