@@ -19,6 +19,7 @@ from ifcbase.gateway.limits import BodyLimit
 from ifcbase.gateway.logs import Requests
 from ifcbase.gateway.metrics import Measured, Metrics
 from ifcbase.gateway.moving import moving
+from ifcbase.gateway.requests import request_models, schemas_of
 from ifcbase.gateway.routes import ROUTERS
 from ifcbase.gateway.state import Gateway
 
@@ -84,10 +85,10 @@ def described(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    template = "#/components/schemas/{model}"
-    made = problems.Problem.model_json_schema(ref_template=template)
-    schemas |= made.pop("$defs", {})
-    schemas["Problem"] = made
+    ours = schemas_of([problems.Problem, *request_models()])
+    if taken := schemas.keys() & ours.keys():
+        raise ValueError(f"two models are named {', '.join(sorted(taken))}")
+    schemas |= ours
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     return document
