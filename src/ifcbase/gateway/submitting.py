@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from ifcbase.errors import FileMissing, InputError, RequestInvalid
+from ifcbase.files.naming import stream_name as stream_name
 from ifcbase.gateway import files, names
 from ifcbase.gateway.caller import Caller
 from ifcbase.ifc.opening import check_file
@@ -56,9 +58,9 @@ def submit(
         found = {name: files.find(caller, connection, name, pins.get(name)) for name in wanted}
     # Outside of a transaction: it may take as long as reading the files.
     for name in models:
-        _look_at(caller, check, name, found[name], as_model=True)
+        look_at_model(caller, name, found[name])
     for name in others:
-        _look_at(caller, check, name, found[name], as_model=False)
+        _look_at(caller, name, found[name], check.name, check.look)
     ready = {name: Ready(f.stored, f.name, f.model) for name, f in found.items()}
     with caller.transaction() as connection:
         return _accept(caller, connection, check, parsed, ready, idempotency_key)
@@ -82,20 +84,20 @@ def _accept(
     return job
 
 
+def look_at_model(caller: Caller, name: str, file: files.NamedFile) -> None:
+    """Refuse a file that is no whole IFC model, in the client's words for it."""
+    _look_at(caller, name, file, "model", check_file)
+
+
 def _look_at(
-    caller: Caller, check: Check, name: str, file: files.NamedFile, *, as_model: bool
+    caller: Caller, name: str, file: files.NamedFile, use: str, look: Callable[[Path], object]
 ) -> None:
-    """Refuse a file the check could not use, in the client's words for it."""
     fit = caller.gateway.fit
-    key = ("model" if as_model else check.name, file.stored.sha256)
-    if key in fit:
+    if (use, file.stored.sha256) in fit:
         return
     try:
         path = caller.gateway.files.fetch(caller.project, file.stored.sha256)
-        if as_model:
-            check_file(path)
-        else:
-            check.look(path)
+        look(path)
     except FileMissing as error:
         raise FileMissing(
             f"the bytes of {name!r} are gone", hint="Upload it again.", detail=str(error)
@@ -104,4 +106,4 @@ def _look_at(
         # It knows the file by its hash only.
         said = error.message.replace(str(path), name).replace(path.name, name)
         raise type(error)(said, hint=error.hint, detail=error.detail) from error
-    fit.add(key)
+    fit.add((use, file.stored.sha256))

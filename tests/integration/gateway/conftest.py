@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import httpx
+import jwt
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from psycopg import sql
 from pydantic import SecretStr
 
 import ifcbase
@@ -31,6 +33,7 @@ from ifcbase.ledger.access import create_project
 from ifcbase.ledger.connect import connect
 from ifcbase.settings import Settings
 from tests.ifc_builder import IfcBuilder
+from tests.integration.ledger.filled import USERS, Filled, fill
 from tests.integration.migrated import standing, template
 from tests.integration.servers import Database, Server
 from tests.unit.tester.building import attribute, specification, write_ids
@@ -133,8 +136,47 @@ def building(served: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def filled(served: Served, building: Path) -> Iterator[Filled]:
+    """Something in every table of three projects, ``own``, ``foreign`` and ``open``, with keys
+    "own viewer", "own editor", "own admin", "own expired", "own revoked" and "foreign admin"."""
+    world = Filled(served.dsn)
+    fill(world)
+    served.projects |= world.ids
+    with connect(served.dsn) as connection:
+        for role, verbs in VERBS.items():
+            made = keys.make_key(connection, world.ids["own"], role, verbs)
+            served.keys[f"own {role}"] = made.key
+        for name, column in (("expired", "expires_at"), ("revoked", "revoked_at")):
+            made = keys.make_key(connection, world.ids["own"], name, VERBS["admin"])
+            served.keys[f"own {name}"] = made.key
+            connection.execute(
+                sql.SQL("update core.api_keys set {} = now() where id = %s").format(
+                    sql.Identifier(column)
+                ),
+                [made.id],
+            )
+        made = keys.make_key(connection, world.ids["foreign"], "admin", VERBS["admin"])
+        served.keys["foreign admin"] = made.key
+    for name in ("walls.ifc", "walls_v2.ifc", "pipes.ifc", "rules.ids"):
+        served.upload(building / name, project="own")
+    yield world
+    world.close()
+
+
+def token(user: str, *, secret: str = JWT_SECRET, **claims: Any) -> str:
+    """A token of a user as Supabase Auth signs it."""
+    whole = {
+        "sub": USERS.get(user, user),
+        "aud": "authenticated",
+        "role": "authenticated",
+        "exp": int(time.time()) + 3600,
+    }
+    return jwt.encode({k: v for k, v in (whole | claims).items() if v is not None}, secret)
+
+
+@pytest.fixture
 def worker(served: Served, home: Path) -> Iterator[None]:
-    """A worker process that takes the jobs."""
+    """A worker process that takes the jobs, for one test: others want theirs to wait."""
     log = home / "worker.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(

@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from ifcbase.cli.app import app
 from ifcbase.errors import error_classes
+from ifcbase.gateway.caller import May, identify
+from ifcbase.gateway.routes import ROUTERS
 from ifcbase.settings import Settings, variable_of
 
 _NOTE = "<!-- Generated from the code. Do not edit: run `python -m tests.unit.house.reference`. -->"
@@ -101,10 +105,48 @@ def commands_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def http_page() -> str:
+    """Every route with the verb it needs."""
+    lines = [
+        "# HTTP API",
+        "",
+        _NOTE,
+        "",
+        "Served by `ifcbase gateway` and `ifcbase up`. The gateway describes itself, with fields and",
+        "examples, at `/docs` for people and at `/openapi.json` for programs. A caller needs the verb",
+        "that is named in its project; failures are problems (RFC 9457) of the [types](errors.md) at",
+        "`/problems`.",
+    ]
+    tags: dict[str, list[str]] = {}
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                told = " ".join((route.description or "").split())
+                path, verb = route.path.replace(":path", ""), _verb(route.dependant)
+                for method in sorted(route.methods or ()):
+                    row = f"| `{method} {path}` | {verb} | {told} |"
+                    tags.setdefault(str(route.tags[0]), []).append(row)
+    for tag, rows in tags.items():
+        title = tag[0].upper() + tag[1:]
+        lines += ["", f"## {title}", "", "| route | needs | |", "|---|---|---|", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _verb(needs: Dependant) -> str:
+    """What a caller needs for a route."""
+    for each in needs.dependencies:
+        if isinstance(each.call, May):
+            return each.call.verb
+        if each.call is identify:
+            return "any key or token"
+    return "everybody"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "errors.md": errors_page,
     "commands.md": commands_page,
+    "http.md": http_page,
 }
 
 

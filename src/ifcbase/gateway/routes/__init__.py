@@ -1,13 +1,37 @@
 """The routes, one module per resource; a router is served once it is in this list."""
 
-from ifcbase.gateway.routes import compat, events, health, metrics, resumable, uploads, webhooks
+from ifcbase.gateway.routes import (
+    about,
+    compat,
+    events,
+    findings,
+    health,
+    jobs,
+    keys,
+    metrics,
+    models,
+    projects,
+    results,
+    resumable,
+    sets,
+    uploads,
+    webhooks,
+)
 
 ROUTERS = [
+    about.router,
     health.router,
+    metrics.router,
     compat.router,
     uploads.router,
     resumable.router,
+    projects.router,
+    keys.router,
+    models.router,
+    jobs.router,
+    results.router,
+    sets.router,
+    findings.router,
     events.router,
     webhooks.router,
-    metrics.router,
 ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
@@ -15,9 +15,11 @@ from ifcbase.errors import RequestInvalid
 from ifcbase.gateway import files, jobs, submitting
 from ifcbase.gateway.bodies import JsonObject
 from ifcbase.gateway.caller import Reader, Submitter
-from ifcbase.gateway.examples import REQUESTS
 from ifcbase.gateway.logs import request_id_of
 from ifcbase.gateway.problems import responses
+from ifcbase.gateway.repeats import IdempotencyKey
+from ifcbase.gateway.requests import described
+from ifcbase.gateway.responding import FILE, attachment
 from ifcbase.gateway.state import GatewayDep
 from ifcbase.jobs.registry import CHECKS, Check
 
@@ -34,22 +36,6 @@ PINS = (
     "new_version_id",
 )
 
-FILE: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The file, as an attachment",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=200,
-        description="The same key with the same request does it once.",
-    ),
-]
 JobId = Annotated[str, Path(max_length=100, description="The id of a job.")]
 
 
@@ -104,20 +90,6 @@ class Paths(BaseModel):
 
     files: list[str] = Field(examples=[["/uploads/architecture.ifc", "/output/clash/report.json"]])
     truncated: bool = Field(description="Whether there are more than are listed.")
-
-
-def schema_of(check: Check) -> dict[str, Any]:
-    """The JSON schema of a check's request, complete in itself."""
-    parse: Any = check.parse
-    model = get_type_hints(parse.load())["return"]
-    made: dict[str, Any] = model.model_json_schema(mode="validation")
-    return made
-
-
-def described(check: Check) -> dict[str, Any]:
-    """How a check's request is described: read by hand, because a check parses it itself."""
-    content = {"schema": schema_of(check), "example": REQUESTS[check.name]}
-    return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
 def pins_of(check: Check, document: dict[str, Any]) -> dict[str, str]:
@@ -207,15 +179,7 @@ def download(
 ) -> FileResponse:
     """The file a link leads to. Whoever has the link may read it."""
     found = files.follow(gateway, token, request_id_of(request.scope))
-    path = gateway.files.fetch(found["project"], found["sha256"])
-    return FileResponse(
-        path,
-        # Whatever is in it, a browser keeps it and does not show it.
-        media_type="application/octet-stream",
-        filename=found["name"],
-        content_disposition_type="attachment",
-        headers={"ETag": f'"{found["sha256"]}"'},
-    )
+    return attachment(gateway, found["project"], found["sha256"], found["name"])
 
 
 @router.get("/list_directories", responses=responses(401, 403, 404, 422, 429, 503))

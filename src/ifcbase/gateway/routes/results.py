@@ -1,0 +1,215 @@
+"""Results of all checks: headers, what they found, documents, exports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.background import BackgroundTask
+
+from ifcbase.errors import NotFound, RequestInvalid
+from ifcbase.gateway import exports
+from ifcbase.gateway.caller import Caller, Reader
+from ifcbase.gateway.paging import IfNoneMatch, Limit, Number, Page, Start, page, reach, unchanged
+from ifcbase.gateway.problems import responses
+from ifcbase.gateway.responding import FILE
+from ifcbase.gateway.routes.jobs import CheckName
+from ifcbase.jobs.engine import Connection
+from ifcbase.ledger import conversions, diffs, findings, ids, reading, results
+
+router = APIRouter(prefix="/v1", tags=["results"])
+Rows = list[dict[str, Any]]
+SetName = Annotated[str | None, Query(alias="set", max_length=255, description="A clash set.")]
+Part = Literal[
+    "contacts", "left_out", "series", "specifications", "failures", "changes", "matches",
+    "not_compared",
+]  # fmt: skip
+Bcf = Annotated[Literal["2.1", "3.0"], Query(description="Version of BCF.")]
+FormatQuery = Annotated[exports.Format, Query(alias="format", description="What to write.")]
+ByGroup = Annotated[bool, Query(description="One entry per group of clashes.")]
+
+
+class Result(BaseModel):
+    """What a check found, and how much it tested. Some fields are of one check only."""
+
+    model_config = ConfigDict(extra="allow")
+
+    check: str = Field(examples=["clash"])
+    id: int
+    verdict: str | None = Field(
+        description="clean, found, passed, failed, changed, unchanged, converted or inconclusive.",
+        examples=["found"],
+    )
+    coverage: float | None = Field(
+        description="How much of what should have been tested was: 0 to 1.", examples=[1.0]
+    )
+    warnings: Any
+    job_id: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+def _contacts(connection: Connection, result: int, most: int) -> Rows:
+    return reading.contacts(connection, result, limit=most)
+
+
+def _left_out(connection: Connection, result: int, most: int) -> Rows:
+    return reading.left_out(connection, result)[:most]
+
+
+def _tester(part: str) -> Callable[[Connection, int, int], Rows]:
+    return lambda connection, result, most: ids.read(connection, result, most)[part]
+
+
+def _diff(part: str) -> Callable[[Connection, int, int], Rows]:
+    def rows(connection: Connection, result: int, most: int) -> Rows:
+        found: Rows = diffs.show_changes(connection, result, most)[part]
+        return found
+
+    return rows
+
+
+def _not_converted(connection: Connection, result: int, most: int) -> Rows:
+    found: Rows = conversions.read(connection, result, most)["left_out"]
+    return found
+
+
+#: What a result has rows of: contacts of a clash result, failures of an IDS check, …
+PARTS: dict[tuple[str, str], Callable[[Connection, int, int], Rows]] = {
+    ("clash", "contacts"): _contacts,
+    ("clash", "left_out"): _left_out,
+    **{
+        ("tester", part): _tester(part)
+        for part in ("series", "specifications", "failures", "left_out")
+    },
+    **{("diff", part): _diff(part) for part in ("changes", "matches", "not_compared")},
+    ("conversion", "left_out"): _not_converted,
+}
+
+
+def header_of(caller: Caller, connection: Connection, check: str, number: int) -> dict[str, Any]:
+    """A result's header. Raises NotFound."""
+    if check == "clash":
+        return {"check": "clash"} | reading.show_result(connection, caller.project, number)
+    return results.show_other(connection, caller.project, check, number)
+
+
+@router.get("/results", responses=responses(401, 403, 404, 422, 429, 503))
+def list_results(
+    caller: Reader,
+    check: CheckName | None = None,
+    clash_set: SetName = None,
+    start: Annotated[int, Query(ge=0, le=10_000, description="How many to pass over.")] = 0,
+    limit: Limit = 50,
+) -> Page[Result]:
+    """The results of the project, latest first."""
+    if clash_set is not None and check not in (None, "clash"):
+        raise RequestInvalid("set: only clash results have one")
+    most = reach(start, limit)
+    found: Rows = []
+    with caller.transaction() as connection:
+        if check in (None, "clash"):
+            clashes = reading.list_results(
+                connection, caller.project, clash_set=clash_set, limit=most
+            )
+            found += [{"check": "clash"} | each for each in clashes]
+        if check != "clash" and clash_set is None:
+            found += results.list_others(connection, caller.project, check=check, limit=most)
+    found.sort(
+        key=lambda each: (each["accepted"] or 0, each["created_at"], each["id"]), reverse=True
+    )
+    return Page[Result](**page(found, start, limit))
+
+
+@router.get(
+    "/results/{check}/{number}", response_model=Result,
+    responses={304: {"description": "Not changed"}, **responses(401, 403, 404, 422, 429, 503)},
+)  # fmt: skip
+def show_result(
+    response: Response, caller: Reader, check: CheckName, number: Number,
+    if_none_match: IfNoneMatch = None,
+) -> Result | Response:  # fmt: skip
+    """One result: what was found in sum, what was tested, with which engine."""
+    with caller.transaction() as connection:
+        found = header_of(caller, connection, check, number)
+    return unchanged(response, found, if_none_match) or Result(**found)
+
+
+@router.get(
+    "/results/{check}/{number}/rows/{part}", responses=responses(401, 403, 404, 422, 429, 503)
+)
+def result_rows(
+    caller: Reader, check: CheckName, number: Number, part: Part,
+    start: Start = 0, limit: Limit = 100,
+) -> Page[dict[str, Any]]:  # fmt: skip
+    """What a result has rows of. clash: contacts (deepest first), left_out; tester: series,
+    specifications, failures, left_out; diff: changes, matches, not_compared; conversion: left_out."""
+    read = PARTS.get((check, part))
+    if read is None:
+        known = ", ".join(name for kind, name in PARTS if kind == check)
+        raise NotFound(f"{check} results have no {part}", hint=f"They have {known}.")
+    with caller.transaction() as connection:
+        header_of(caller, connection, check, number)
+        found = read(connection, number, reach(start, limit))
+    return Page[dict[str, Any]](**page(found, start, limit))
+
+
+@router.get("/results/{check}/{number}/document", responses=responses(401, 403, 404, 422, 429, 503))
+def result_document(caller: Reader, check: CheckName, number: Number) -> Any:
+    """The document of a result in the shape of the tool that others know for it: ifcclash's,
+    IfcTester's, ifcdiff's; of a conversion its options."""
+    with caller.transaction() as connection:
+        header_of(caller, connection, check, number)
+        if check == "clash":
+            return reading.document(connection, number)
+        return results.document(connection, check, number)
+
+
+@router.get(
+    "/results/clash/{number}/export",
+    response_class=FileResponse,
+    responses={**FILE, **responses(401, 403, 404, 422, 429, 503)},
+)
+def export_result(
+    caller: Reader, number: Number, form: FormatQuery, bcf: Bcf = "2.1",
+    by_group: ByGroup = False,
+) -> FileResponse:  # fmt: skip
+    """A clash result as HTML, XLSX, CSV, BCF or Markdown, as an attachment."""
+    with caller.transaction() as connection:
+        report = exports.of_result(connection, caller.project, number)
+    return _sent(exports.written(caller, report, form, bcf, by_group), f"clash-{number}.{form}")
+
+
+@router.get(
+    "/export",
+    response_class=FileResponse,
+    responses={**FILE, **responses(401, 403, 404, 422, 429, 503)},
+)
+def export_findings(
+    caller: Reader, form: FormatQuery, bcf: Bcf = "2.1", by_group: ByGroup = False,
+    check: Literal["clash", "tester", "diff"] | None = None,
+    discipline: Annotated[str | None, Query(max_length=200)] = None,
+    review: Literal["open", "reviewed", "approved", "ignored"] = "open",
+    assigned: Annotated[str | None, Query(max_length=200)] = None,
+) -> FileResponse:  # fmt: skip
+    """The findings of all checks that are there, open ones if nothing else is said, as a file."""
+    with caller.transaction() as connection:
+        report = exports.of_findings(
+            connection, caller.project, check=check, discipline=discipline,
+            states=findings.THERE, review=review, assigned=assigned,
+        )  # fmt: skip
+    return _sent(exports.written(caller, report, form, bcf, by_group), f"findings.{form}")
+
+
+def _sent(path: Any, name: str) -> FileResponse:
+    return FileResponse(
+        path,
+        media_type="application/octet-stream",
+        filename=name,
+        content_disposition_type="attachment",
+        background=BackgroundTask(path.unlink, missing_ok=True),
+    )
