@@ -62,6 +62,8 @@ def test_every_request_has_an_example_that_is_accepted_as_one(document: Any) -> 
             schema = content["schema"]
             if "$ref" in schema:
                 schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+            if schema.get("format") == "binary":
+                continue
             inside = [each.get("examples") for each in schema["properties"].values()]
             assert content.get("example") or any(inside), name
 
@@ -108,7 +110,9 @@ def test_no_request_makes_the_gateway_fail_or_answer_what_it_does_not_document(
     for found in schema.get_all_operations():
         operation = found.ok()
         if operation is None or (
-            operation.path.startswith("/v1/keys/") and operation.method == "delete"
+            (operation.path.startswith("/v1/keys/") and operation.method == "delete")
+            # Has no end; tests of its own ask it.
+            or operation.path == "/v1/events"
         ):
             continue
         either = st.one_of(
