@@ -19,6 +19,7 @@ from ifcbase.gateway.limits import BodyLimit
 from ifcbase.gateway.logs import Requests
 from ifcbase.gateway.metrics import Measured, Metrics
 from ifcbase.gateway.moving import moving
+from ifcbase.gateway.requests import request_models, schemas_of
 from ifcbase.gateway.routes import ROUTERS
 from ifcbase.gateway.state import Gateway
 
@@ -84,10 +85,7 @@ def described(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    template = "#/components/schemas/{model}"
-    made = problems.Problem.model_json_schema(ref_template=template)
-    schemas |= made.pop("$defs", {})
-    schemas["Problem"] = made
+    schemas |= schemas_of([problems.Problem, *request_models()])
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     return document

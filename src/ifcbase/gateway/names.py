@@ -82,7 +82,7 @@ def upload_key(name: str) -> str:
 
 
 def _parts(name: str, text: str) -> list[str]:
-    if not text or not is_clean(text):
+    if not text or not is_clean(text) or any(unicodedata.category(each) == "Cc" for each in text):
         raise _refused(name, "it is empty or holds control characters")
     if len(text) > LONGEST:
         raise _refused(name, f"it is longer than {LONGEST} characters")

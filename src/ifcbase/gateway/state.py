@@ -64,6 +64,8 @@ class Gateway:
     tokens: Tokens
     failures: Failures
     fit: Fit
+    #: How long a request waits for a connection (seconds).
+    wait_s: float = WAIT_S
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -71,7 +73,7 @@ class Gateway:
 
         Raises LedgerUnavailable."""
         try:
-            with translated(), self.pool.connection(timeout=WAIT_S) as connection:
+            with translated(), self.pool.connection(timeout=self.wait_s) as connection:
                 yield connection
         except PoolTimeout as error:
             raise LedgerUnavailable("no connection to the database was free in time") from error

@@ -11,7 +11,8 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
-from schemathesis.openapi.checks import (
+from schemathesis.core.result import Ok
+from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -21,7 +22,7 @@ from tests.integration.gateway.conftest import Served
 from tests.integration.ledger.filled import Filled
 
 #: Examples per operation, for about a minute in all on a slow machine.
-EXAMPLES = 8
+EXAMPLES = 5
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,13 @@ def test_every_request_has_an_example_that_is_accepted_as_one(document: Any) -> 
             assert content.get("example") or any(inside), name
 
 
+def test_every_reference_leads_somewhere(document: Any) -> None:
+    schemas = document["components"]["schemas"]
+    for reference in re.findall(r'"\$ref": "([^"]*)"', json.dumps(document)):
+        assert reference.removeprefix("#/components/schemas/") in schemas, reference
+    assert {"ClashRequest", "ClashSet", "TesterRequest", "Problem", "FieldProblem"} <= set(schemas)
+
+
 def test_the_framework_does_not_speak_for_us(document: Any) -> None:
     assert "HTTPValidationError" not in json.dumps(document)
     assert "Problem" in document["components"]["schemas"]
@@ -108,12 +116,13 @@ def test_no_request_makes_the_gateway_fail_or_answer_what_it_does_not_document(
     ]
     tried = 0
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok)
         operation = found.ok()
-        if operation is None or (
-            (operation.path.startswith("/v1/keys/") and operation.method == "delete")
-            # Has no end; tests of its own ask it.
-            or operation.path == "/v1/events"
-        ):
+        if operation.method == "delete" and operation.path.startswith("/v1/keys/"):
+            # It would take away the key of these very requests.
+            continue
+        if operation.path == "/v1/events":
+            # It has no end; tests of its own ask it.
             continue
         either = st.one_of(
             operation.as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE),
@@ -132,4 +141,4 @@ def test_no_request_makes_the_gateway_fail_or_answer_what_it_does_not_document(
             case.call_and_validate(headers=headers, checks=checks)
 
         each()
-    assert tried > 300
+    assert tried > 200

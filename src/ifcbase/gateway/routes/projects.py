@@ -56,7 +56,7 @@ class Role(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    role: Literal["viewer", "editor", "admin"]
+    role: Literal["viewer", "editor", "admin"] = Field(examples=["editor"])
 
 
 class Done(BaseModel):

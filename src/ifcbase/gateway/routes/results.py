@@ -18,10 +18,13 @@ from ifcbase.gateway.paging import IfNoneMatch, Limit, Number, Page, Start, page
 from ifcbase.gateway.problems import responses
 from ifcbase.gateway.responding import FILE
 from ifcbase.gateway.routes.jobs import CheckName
+from ifcbase.gateway.state import rows
 from ifcbase.jobs.engine import Connection
 from ifcbase.ledger import conversions, diffs, findings, ids, reading, results
+from ifcbase.sqlfiles import queries
 
 router = APIRouter(prefix="/v1", tags=["results"])
+_SQL = queries("ifcbase.gateway", "results.sql")
 Rows = list[dict[str, Any]]
 SetName = Annotated[str | None, Query(alias="set", max_length=255, description="A clash set.")]
 Part = Literal[
@@ -66,11 +69,11 @@ def _tester(part: str) -> Callable[[Connection, int, int], Rows]:
 
 
 def _diff(part: str) -> Callable[[Connection, int, int], Rows]:
-    def rows(connection: Connection, result: int, most: int) -> Rows:
+    def read(connection: Connection, result: int, most: int) -> Rows:
         found: Rows = diffs.show_changes(connection, result, most)[part]
         return found
 
-    return rows
+    return read
 
 
 def _not_converted(connection: Connection, result: int, most: int) -> Rows:
@@ -103,26 +106,17 @@ def list_results(
     caller: Reader,
     check: CheckName | None = None,
     clash_set: SetName = None,
-    start: Annotated[int, Query(ge=0, le=10_000, description="How many to pass over.")] = 0,
+    start: Start = 0,
     limit: Limit = 50,
 ) -> Page[Result]:
     """The results of the project, latest first."""
     if clash_set is not None and check not in (None, "clash"):
         raise RequestInvalid("set: only clash results have one")
-    most = reach(start, limit)
-    found: Rows = []
+    given = {"project": caller.project_id, "check": check, "set": clash_set, "start": start,
+             "limit": limit + 1}  # fmt: skip
     with caller.transaction() as connection:
-        if check in (None, "clash"):
-            clashes = reading.list_results(
-                connection, caller.project, clash_set=clash_set, limit=most
-            )
-            found += [{"check": "clash"} | each for each in clashes]
-        if check != "clash" and clash_set is None:
-            found += results.list_others(connection, caller.project, check=check, limit=most)
-    found.sort(
-        key=lambda each: (each["accepted"] or 0, each["created_at"], each["id"]), reverse=True
-    )
-    return Page[Result](**page(found, start, limit))
+        found = rows(connection, _SQL["page"], given)
+    return Page[Result](items=found[:limit], next=start + limit if len(found) > limit else None)
 
 
 @router.get(
