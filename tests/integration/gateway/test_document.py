@@ -21,6 +21,9 @@ from schemathesis.specs.openapi.checks import (
 from tests.integration.gateway.conftest import Served
 from tests.integration.ledger.filled import Filled
 
+# Parts of uploads are bytes like others.
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 #: Examples per operation, for about a minute in all on a slow machine.
 EXAMPLES = 5
 
