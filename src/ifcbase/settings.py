@@ -337,9 +337,9 @@ def _secrets_from_files() -> dict[str, Any]:
 def _refuse_unknown() -> None:
     known = {variable_of(name) for name in Settings.model_fields}
     known |= {name + "_FILE" for name in known}
-    # Variables of the test suite and of development, not of the service.
     # Where our own client looks for the gateway and its key.
     known |= {"IFCBASE_URL", "IFCBASE_API_KEY"}
+    # Variables of the test suite and of development, not of the service.
     known |= {"IFCBASE_MODELS", "IFCBASE_IDS_CASES", "IFCBASE_TEST_DATABASE_URL"}
     unknown = sorted(k for k in os.environ if k.startswith(PREFIX) and k not in known)
     if unknown:

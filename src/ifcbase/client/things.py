@@ -7,6 +7,7 @@ from typing import Any
 
 #: The states in which a job stays.
 ENDED = frozenset({"finished", "failed", "cancelled"})
+_FOLDERS = {"clash": "clash", "tester": "ids", "diff": "diff", "conversion": "converted"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class Job:
     @property
     def outputs(self) -> list[str]:
         """Paths of the files it made."""
-        return [str(each["path"]) for each in self.document.get("outputs", []) if "path" in each]
+        made = self.document.get("outputs", [])
+        return [f"output/{_FOLDERS[self.check]}/{each['name']}" for each in made]
 
 
 @dataclass(frozen=True, slots=True)

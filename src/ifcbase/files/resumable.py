@@ -48,7 +48,6 @@ class Pending:
 
     id: str
     project: str
-    owner: str
     kind: str
     name: str
     original: str
@@ -73,7 +72,6 @@ class Uploads:
         self,
         *,
         project: str,
-        owner: str,
         kind: str,
         name: str,
         length: int,
@@ -88,7 +86,6 @@ class Uploads:
         pending = Pending(
             id=secrets.token_hex(16),
             project=project,
-            owner=owner,
             kind=sniff.kind_named(kind),
             name=upload_name(name),
             original=name,
@@ -116,10 +113,11 @@ class Uploads:
             if found := self._read(home.name):
                 yield found
 
-    def find(self, upload_id: str, *, project: str, owner: str) -> Pending:
-        """An upload of this project and caller. Raises NotFound, also for those of others."""
+    def find(self, upload_id: str, *, project: str) -> Pending:
+        """An upload of this project: its id is 128 random bits, which nobody is told but who began
+        it. Raises NotFound, also for those of other projects."""
         found = self._read(upload_id) if _ID.fullmatch(upload_id) else None
-        if found is None or (found.project, found.owner) != (project, owner):
+        if found is None or found.project != project:
             raise NotFound("there is no such upload", hint="It may have expired: begin it again.")
         return found
 

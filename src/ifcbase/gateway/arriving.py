@@ -141,8 +141,7 @@ def give_version(
     else the next. Gives number, version_id, is_new."""
     given = {"project": caller.project_id, "model": model, "sha256": sha256, "name": file_name}
     version = rows(connection, _SQL["give_version"], given)[0]
-    if version["is_new"]:
-        caller.note(connection, "add model version", f"{model}@{version['number']}")
+    caller.note(connection, "add model version", f"{model}@{version['number']}")
     return version
 
 
@@ -164,7 +163,7 @@ def complete(arrivals: Arrivals, caller: Caller, pending: Pending) -> Pending:
         if now.result is None:
             arrived = admit(caller, arrivals.uploads.judge(now), now.model)
             arrivals.uploads.done(now, document_of(arrived))
-    return arrivals.uploads.find(pending.id, project=caller.project, owner=caller.name)
+    return arrivals.uploads.find(pending.id, project=caller.project)
 
 
 def document_of(arrived: Arrived) -> dict[str, Any]:

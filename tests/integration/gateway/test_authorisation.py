@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class Row:
     ok: int = 200
     foreign: int = 404
     json: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content: bytes | None = None
     path: str = ""  # where the route has parameters; "{job}" and so on are of the project "own"
 
     @property
@@ -40,6 +42,18 @@ CLASH = {
 CONVERSION = {"input_filename": "walls.ifc", "output_filename": "auth.glb"}
 TESTER = {"ifc_filename": "walls.ifc", "ids_filename": "rules.ids"}
 DIFF = {"old_file": "walls.ifc", "new_file": "walls_v2.ifc"}
+#: A form with a small file in it.
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+FILE = (
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="auth.csv"\r\n\r\n'
+    b"a;b\r\n--b--\r\n"
+)
+TUS = {"Tus-Resumable": "1.0.0"}
+BEGIN = {"Upload-Length": "4", "Upload-Metadata": "filename YS5jc3Y=,kind Y3N2"}
+PART = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": "0"}
+HOOK = {"url": "https://hooks.example.com/"}
+WALLS = "/v1/uploads/models/auth?file_name=walls.ifc&sha256={walls}"
+
 USER = "00000000-0000-4000-8000-0000000000aa"
 
 ROWS = [
@@ -51,7 +65,12 @@ ROWS = [
     Row("GET", "/problems", None),
     Row("GET", "/problems/{code}", None, path="/problems/not-found"),
     Row("GET", "/download/{token}", None, path="/download/{link}"),
+    Row("GET", "/metrics", None),
+    Row("OPTIONS", "/v1/uploads", None, 204),
     # What existing clients call.
+    Row("POST", "/upload/{file_type}", "write", foreign=200, headers=FORM, content=FILE,
+        path="/upload/csv"),
+    Row("POST", "/download-from-url", "write", 422, 422, {"url": "http://127.0.0.1/a.ifc"}),
     Row("POST", "/ifcclash", "write", json=CLASH),
     Row("POST", "/ifcconvert", "write", json=CONVERSION),
     Row("POST", "/ifctester", "write", json=TESTER),
@@ -65,13 +84,39 @@ ROWS = [
     Row("GET", "/v1/projects/{name}", "read", path="/v1/projects/own"),
     Row("PATCH", "/v1/project", "admin", json={"title": "T"}, foreign=200),
     Row("GET", "/v1/members", "read", foreign=200),
-    Row("PUT", "/v1/members/{user}", "admin", 204, 204, {"role": "viewer"}, f"/v1/members/{USER}"),
+    Row("PUT", "/v1/members/{user}", "admin", 204, 204, {"role": "viewer"},
+        path=f"/v1/members/{USER}"),
     Row("DELETE", "/v1/members/{user}", "admin", 204, path="/v1/members/{member}"),
     Row("GET", "/v1/audit", "admin", foreign=200),
     Row("GET", "/v1/keys", "admin", foreign=200),
     Row("POST", "/v1/keys", "admin", 201, 201, {"name": "made"}),
     Row("GET", "/v1/keys/{number}", "admin", path="/v1/keys/{key}"),
     Row("DELETE", "/v1/keys/{number}", "admin", 204, path="/v1/keys/{key}"),
+    # Uploads.
+    Row("GET", "/v1/uploads/known/{sha256}", "read", path="/v1/uploads/known/{walls}"),
+    Row("POST", "/v1/uploads/models/{model}", "write", 201, 422, path=WALLS),
+    Row("POST", "/v1/uploads", "write", 201, 201, headers=TUS | BEGIN),
+    Row("GET", "/v1/uploads/{upload_id}", "write", path="/v1/uploads/{upload}"),
+    Row("HEAD", "/v1/uploads/{upload_id}", "write", headers=TUS, path="/v1/uploads/{upload}"),
+    Row("PATCH", "/v1/uploads/{upload_id}", "write", 204, headers=TUS | PART, content=b"a;b\n",
+        path="/v1/uploads/{upload}"),
+    Row("DELETE", "/v1/uploads/{upload_id}", "write", 204, headers=TUS,
+        path="/v1/uploads/{upload}"),
+    # Events and webhooks.
+    Row("GET", "/v1/events", "read", foreign=200),
+    Row("GET", "/v1/webhooks", "admin", foreign=200),
+    Row("POST", "/v1/webhooks", "admin", 201, 201, HOOK),
+    Row("GET", "/v1/webhooks/{webhook}", "admin", path="/v1/webhooks/{hook}"),
+    Row("PATCH", "/v1/webhooks/{webhook}", "admin", json={"description": "D"},
+        path="/v1/webhooks/{hook}"),
+    Row("DELETE", "/v1/webhooks/{webhook}", "admin", 204, path="/v1/webhooks/{hook}"),
+    Row("POST", "/v1/webhooks/{webhook}/secret", "admin", json={},
+        path="/v1/webhooks/{hook}/secret"),
+    Row("POST", "/v1/webhooks/{webhook}/ping", "admin", 202, path="/v1/webhooks/{hook}/ping"),
+    Row("GET", "/v1/webhooks/{webhook}/deliveries", "admin",
+        path="/v1/webhooks/{hook}/deliveries"),
+    Row("POST", "/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver", "admin", 202,
+        path="/v1/webhooks/{sent}/redeliver"),
     # Models, files, jobs.
     Row("GET", "/v1/models", "read", foreign=200),
     Row("GET", "/v1/models/{number}", "read", path="/v1/models/{model}"),
@@ -174,6 +219,34 @@ class Things:
         whole = value.replace("{" + name + "}", str(thing() if callable(thing) else thing))
         return int(whole) if whole.isdigit() else whole
 
+    @property
+    def walls(self) -> str:
+        """A model of the project by its hash."""
+        answer = self._served.client.get(
+            "/v1/files?prefix=uploads/walls.ifc", headers=self._served.headers("own viewer")
+        )
+        return str(answer.json()["items"][0]["sha256"])
+
+    def upload(self) -> str:
+        answer = self._served.client.post(
+            "/v1/uploads", headers={**self._served.headers("own editor"), **TUS, **BEGIN}
+        )
+        return answer.headers["Location"].rpartition("/")[2]
+
+    def hook(self) -> str:
+        self._served.sql("delete from core.webhooks where project_id = %s", self._own)
+        answer = self._served.client.post(
+            "/v1/webhooks", json=HOOK, headers=self._served.headers("own admin")
+        )
+        return str(answer.json()["id"])
+
+    def sent(self) -> str:
+        hook = self.hook()
+        answer = self._served.client.post(
+            f"/v1/webhooks/{hook}/ping", headers=self._served.headers("own admin")
+        )
+        return f"{hook}/deliveries/{answer.json()['delivery']}"
+
     def queued(self, state: str = "queued") -> Any:
         (row,) = self._served.sql(
             "insert into core.jobs (project_id, check_name, request, state, timeout_s, memory_mb)"
@@ -218,13 +291,16 @@ def things(served: Served, filled: Filled) -> Iterator[Things]:
 
 
 def ask(served: Served, things: Things, row: Row, headers: dict[str, str]) -> httpx.Response:
-    answer = served.client.request(
+    with served.client.stream(
         row.method, things.filled_in(row.path or row.route), json=things.filled_in(row.json),
-        headers=headers,
-    )  # fmt: skip
+        headers=row.headers | headers, content=row.content,
+    ) as answer:  # fmt: skip
+        # Events have no end.
+        if not answer.is_success or row.route != "/v1/events":
+            answer.read()
     if answer.status_code >= 400:
         assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["status"] == answer.status_code
+        assert row.method == "HEAD" or answer.json()["status"] == answer.status_code
     return answer
 
 
@@ -264,7 +340,7 @@ def test_who_may_call_it(served: Served, things: Things, name: str) -> None:
     "row", [row for row in ROWS if row.foreign == 200], ids=lambda row: row.name
 )
 def test_lists_hold_nothing_of_another_project(served: Served, things: Things, row: Row) -> None:
-    if row.method != "GET" or row.route in {"/v1/projects", "/v1/audit"}:
+    if row.method != "GET" or row.route in {"/v1/projects", "/v1/audit", "/v1/events"}:
         return
     own = ask(served, things, row, served.headers("own admin")).text
     foreign = ask(served, things, row, served.headers("foreign admin")).text
@@ -318,7 +394,7 @@ def test_claims_in_a_users_token_open_nothing(served: Served, filled: Filled) ->
 def test_every_change_is_noted_with_who_did_it(served: Served, things: Things) -> None:
     prefix = served.keys["own admin"].split("_")[1]
     for row in ROWS:
-        if row.method == "GET" or row.verb is None:
+        if row.method in {"GET", "HEAD"} or row.verb is None or row.ok >= 400:
             continue
         before = served.sql("select coalesce(max(id), 0) from core.audit")[0][0]
         answer = ask(served, things, row, served.headers("own admin"))

@@ -21,6 +21,9 @@ from schemathesis.specs.openapi.checks import (
 from tests.integration.gateway.conftest import Served
 from tests.integration.ledger.filled import Filled
 
+# Parts of uploads are bytes like others.
+schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
+
 #: Examples per operation, for about a minute in all on a slow machine.
 EXAMPLES = 5
 
@@ -63,6 +66,8 @@ def test_every_request_has_an_example_that_is_accepted_as_one(document: Any) -> 
             schema = content["schema"]
             if "$ref" in schema:
                 schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+            if schema.get("format") == "binary":
+                continue
             inside = [each.get("examples") for each in schema["properties"].values()]
             assert content.get("example") or any(inside), name
 
@@ -118,6 +123,9 @@ def test_no_request_makes_the_gateway_fail_or_answer_what_it_does_not_document(
         operation = found.ok()
         if operation.method == "delete" and operation.path.startswith("/v1/keys/"):
             # It would take away the key of these very requests.
+            continue
+        if operation.path == "/v1/events":
+            # It has no end; tests of its own ask it.
             continue
         either = st.one_of(
             operation.as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE),

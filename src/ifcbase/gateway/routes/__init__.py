@@ -21,6 +21,7 @@ from ifcbase.gateway.routes import (
 ROUTERS = [
     about.router,
     health.router,
+    metrics.router,
     compat.router,
     uploads.router,
     resumable.router,
@@ -33,5 +34,4 @@ ROUTERS = [
     findings.router,
     events.router,
     webhooks.router,
-    metrics.router,
 ]

@@ -97,7 +97,6 @@ def begin(
         raise RequestInvalid("Upload-Metadata: only files of kind ifc are versions of models")
     pending = arrivals_of(request).uploads.create(
         project=caller.project,
-        owner=caller.name,
         kind=known.get("kind", "ifc"),
         name=known.get("filename", ""),
         length=upload_length,
@@ -212,8 +211,7 @@ def metadata(text: str) -> dict[str, str]:
 
 
 def _find(request: Request, caller: Caller, upload_id: str) -> Pending:
-    uploads = arrivals_of(request).uploads
-    return uploads.find(upload_id, project=caller.project, owner=caller.name)
+    return arrivals_of(request).uploads.find(upload_id, project=caller.project)
 
 
 def _headers(pending: Pending) -> dict[str, str]:

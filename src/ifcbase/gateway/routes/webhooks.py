@@ -61,7 +61,7 @@ class WebhookChange(BaseModel):
 
     url: Url | None = None
     types: list[EventType] | None = Field(default=None, max_length=20)
-    description: str | None = Field(default=None, max_length=500)
+    description: str | None = Field(default=None, max_length=500, examples=["Tells the chat."])
     active: bool | None = Field(
         default=None, description="Switching on forgets earlier failures; off drops what waits."
     )
@@ -71,7 +71,9 @@ class Rotation(BaseModel):
     """A new secret; events are signed with both for a while."""
 
     secret: Secret = None
-    keep_s: float = Field(default=KEEP_S, ge=0, le=604_800)
+    keep_s: float = Field(
+        default=KEEP_S, ge=0, le=604_800, examples=[3600], description="Seconds the old one holds."
+    )
 
 
 class Webhook(BaseModel):
