@@ -30,6 +30,7 @@ LEVELS = {
     "ifcbase.conversion.record": 5,
     "ifcbase.tester.record": 5,
     "ifcbase.diff.record": 5,
+    "ifcbase.supabase_client": 5,
     "ifcbase.jobs": 6,
     "ifcbase.gateway": 7,
     "ifcbase.cli": 8,
