@@ -7,7 +7,7 @@ PROCESSES ?= 2
 REST := tests/integration/rest
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: help demo up rest-stack test test-quick lint format bench bench-clash bench-conversion bench-validate bench-diff \
+.PHONY: help demo up rest-stack test test-quick test-faults lint format bench bench-clash bench-conversion bench-validate bench-diff \
   bench-ledger lock clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -29,6 +29,9 @@ test: $(VENV)/.dev $(VENV)/.kernels rest-stack lint  ## what CI runs: linters, t
 
 test-quick: $(VENV)/.dev $(VENV)/.kernels  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow"
+
+test-faults: $(VENV)/.dev $(VENV)/.kernels  ## a long stream of jobs while everything is killed at random (JOBS=1000 KILLS=50)
+	$(BIN)/python -m tests.faults.storm --jobs $(or $(JOBS),1000) --kills $(or $(KILLS),50)
 
 lint: $(VENV)/.dev  ## style and types
 	$(BIN)/ruff check .

@@ -124,6 +124,15 @@ class Settings(BaseSettings):
         default=4096, ge=64, description="Size that kept meshes may reach; oldest used go first."
     )
 
+    redis_url: Annotated[SecretStr | None, _variable("REDIS_URL")] = Field(
+        default=None,
+        description="Redis or Valkey that delivers jobs (by RQ); without it Postgres does.",
+    )
+    production: bool = Field(
+        default=False,
+        description="Refuse what else is only warned of, as a Redis that forgets its queue.",
+    )
+
     # --- output ---
     log_level: Annotated[str, _variable("LOG_LEVEL")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."

@@ -10,6 +10,7 @@ import pytest
 
 from ifcbase import samples
 from ifcbase.cli import context
+from ifcbase.settings import load_settings
 from ifcbase.stack.embedded import EmbeddedPostgres
 from tests.acceptance.stand import Stand
 from tests.integration.servers import FAST, Database, Server, database, open_folder, server, servers
@@ -24,7 +25,7 @@ QUICK = {"IFCBASE_LEASE_S": "3", "IFCBASE_HEARTBEAT_S": "0.2", "IFCBASE_REAP_S":
 def template(server: Server) -> Iterator[Database]:
     """A migrated database, to be copied."""
     with server.database() as made:
-        context.migrate(made.dsn)
+        context.migrate(load_settings(), made.dsn)
         yield made
 
 
@@ -69,7 +70,7 @@ def service(
 def embedded(tmp_path: Path) -> Iterator[Stand]:
     """A home with an embedded Postgres of its own, migrated, which may be killed."""
     with open_home() as home:
-        context.migrate(EmbeddedPostgres(home, settings=FAST).ensure_running())
+        context.migrate(load_settings(), EmbeddedPostgres(home, settings=FAST).ensure_running())
         yield Stand(home, None, {"IFCBASE_HEARTBEAT_S": "0.2", "IFCBASE_REAP_S": "0.3"})
 
 

@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from ifcbase.files.local import LocalFiles
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.engines import engine_for
 from ifcbase.jobs.submit import Given, show_job, submit
 from ifcbase.settings import Settings
 
@@ -209,12 +209,13 @@ class Stand:
 
     def submit(self, request: Mapping[str, Any], *paths: Path, **settings: Any) -> str:
         """Submit a clash check through the Python API; gives the job's id."""
+        known = Settings(home=self.home, REDIS_URL=self.variables.get("REDIS_URL"), **settings)
         with self.connection() as connection:
             return submit(
                 connection,
-                ProcrastinateEngine(self.database()),
+                engine_for(known, self.database()),
                 LocalFiles(self.home / "files"),
-                Settings(home=self.home, **settings),
+                known,
                 "clash",
                 request,
                 {path.name: Given(path) for path in paths},

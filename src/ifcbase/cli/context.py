@@ -55,7 +55,7 @@ def keeper_lock(settings: Settings) -> Path:
 
 def embedded_in_use(settings: Settings) -> bool:
     """Whether the database is the embedded one, which this machine has to keep alive."""
-    return settings.database_url is None
+    return settings.database_url is None and (settings.embedded or not settings.supabase_url)
 
 
 def revive(settings: Settings) -> bool:
@@ -89,12 +89,12 @@ def project_name(connection: Connection, settings: Settings, given: str | None) 
     return name
 
 
-def migrate(dsn: str) -> list[str]:
+def migrate(settings: Settings, dsn: str) -> list[str]:
     """Bring the database to this version: our tables, then the queue engine's."""
     # Here and not above: most commands leave the queue alone, and loading its library takes long.
-    from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+    from ifcbase.jobs.engines import engine_for
 
     applied = [f"{each.version}_{each.name}" for each in migrations.migrate(dsn)]
     with connect(dsn) as connection:
-        ProcrastinateEngine(dsn).install(connection)
+        engine_for(settings, dsn).install(connection)
     return applied

@@ -22,7 +22,8 @@ app = typer.Typer(help="The database: migrate, status, url, upgrade, stop.", no_
 @app.command("migrate")
 def migrate(as_json: JsonOption = False) -> None:
     """Bring the database to this version."""
-    applied = context.migrate(context.database(get_settings()))
+    settings = get_settings()
+    applied = context.migrate(settings, context.database(settings))
     if as_json:
         print_json({"applied": applied})
     elif applied:

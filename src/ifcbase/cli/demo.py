@@ -17,7 +17,7 @@ from ifcbase.diff.words import in_words
 from ifcbase.errors import ComputeError
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.engine import Connection
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.engines import engine_for
 from ifcbase.jobs.submit import Given, submit
 from ifcbase.ledger import chains, diffs, ids, reading
 from ifcbase.ledger.connect import connect
@@ -40,7 +40,7 @@ def demo() -> None:
     out = console()
     out.say("ifcbase demo", style="bold")
     dsn = context.database(settings)
-    applied = context.migrate(dsn)
+    applied = context.migrate(settings, dsn)
     out.say(f"1. Postgres is up ({len(applied)} migrations applied)")
     workers = Workers(2, settings.home / "logs", {"IFCBASE_EMBEDDED": "1"})
     try:
@@ -101,7 +101,7 @@ def _check(
     }
     accepted = submit(
         connection,
-        ProcrastinateEngine(dsn),
+        engine_for(settings, dsn),
         LocalFiles(settings.files_folder),
         settings,
         "clash",
@@ -124,7 +124,7 @@ def _validate(
     ending.heed()
     return submit(
         connection,
-        ProcrastinateEngine(dsn),
+        engine_for(settings, dsn),
         LocalFiles(settings.files_folder),
         settings,
         "tester",
@@ -225,7 +225,7 @@ def _compare_revisions(settings: Settings, connection: Connection, dsn: str, fol
     missed: list[str] = []
     for model, path in new.files.items():
         accepted = submit(
-            connection, ProcrastinateEngine(dsn), LocalFiles(settings.files_folder), settings,
+            connection, engine_for(settings, dsn), LocalFiles(settings.files_folder), settings,
             "diff", {"old_file": old.files[model].name, "new_file": path.name},
             {old.files[model].name: Given(old.files[model]), path.name: Given(path)},
         )  # fmt: skip

@@ -9,7 +9,7 @@ from ifcbase.cli.output import console
 from ifcbase.errors import ComputeError
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.engine import Connection
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.engines import engine_for
 from ifcbase.jobs.submit import Given, submit
 from ifcbase.settings import Settings
 
@@ -18,7 +18,7 @@ def begin(settings: Settings, connection: Connection, dsn: str, model: Path) -> 
     """Submit the conversion; gives the job."""
     accepted = submit(
         connection,
-        ProcrastinateEngine(dsn),
+        engine_for(settings, dsn),
         LocalFiles(settings.files_folder),
         settings,
         "conversion",

@@ -10,7 +10,7 @@ from ifcbase.cli.pairs import pairs_table
 from ifcbase.errors import ComputeError
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.engine import Connection
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.engines import engine_for
 from ifcbase.jobs.submit import Given, submit
 from ifcbase.ledger import chains
 from ifcbase.settings import Settings
@@ -31,7 +31,7 @@ def run(settings: Settings, connection: Connection, dsn: str, models: dict[str, 
     }
     accepted = submit(
         connection,
-        ProcrastinateEngine(dsn),
+        engine_for(settings, dsn),
         LocalFiles(settings.files_folder),
         settings,
         "clash",

@@ -124,9 +124,10 @@ def cancel(job: JobArgument, as_json: JsonOption = False) -> None:
 def requeue(job: JobArgument, as_json: JsonOption = False) -> None:
     """Let a failed or cancelled job try again."""
     # Here and not above: only this one hands a job to the queue.
-    from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+    from ifcbase.jobs.engines import engine_for
 
-    engine = ProcrastinateEngine(context.database(get_settings()))
+    settings = get_settings()
+    engine = engine_for(settings, context.database(settings))
     with context.ledger_connection() as (_, connection):
         job_id = submit.full_id(connection, job)
         submit.requeue_job(connection, engine, job_id)

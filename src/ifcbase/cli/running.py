@@ -94,13 +94,13 @@ def submitted(
     # Here and not above: a check that runs here needs no database.
     from ifcbase.cli import context, waiting
     from ifcbase.files.local import LocalFiles
-    from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+    from ifcbase.jobs.engines import engine_for
     from ifcbase.jobs.submit import submit
 
     with context.ledger_connection() as (_, connection):
         accepted = submit(
             connection,
-            ProcrastinateEngine(context.database(settings)),
+            engine_for(settings, context.database(settings)),
             LocalFiles(settings.files_folder),
             settings,
             check,

@@ -12,7 +12,7 @@ from ifcbase.cli import context, running, waiting
 from ifcbase.cli.output import console, print_json, put_in_place
 from ifcbase.errors import RequestInvalid
 from ifcbase.files.local import LocalFiles
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.engines import engine_for
 from ifcbase.jobs.submit import Given, submit
 from ifcbase.settings import Settings
 
@@ -47,7 +47,7 @@ def submit_sets(
     given = {names[n]: Given(path, streams.get(path.resolve())) for n, path in paths.items()}
     files = LocalFiles(settings.files_folder)
     with context.ledger_connection() as (_, connection):
-        queue = ProcrastinateEngine(context.database(settings))
+        queue = engine_for(settings, context.database(settings))
         where = context.project_name(connection, settings, project)
         versions: dict[str, tuple[str, int]] = {}
         ids = []

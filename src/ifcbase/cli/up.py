@@ -45,7 +45,7 @@ def _keep_up(settings: Settings, workers: int) -> None:
     # gone, stops what it started.
     try:
         dsn = context.database(settings)
-        for name in context.migrate(dsn):
+        for name in context.migrate(settings, dsn):
             out.say(f"applied {name}")
         with ending.told_to_end(lambda _: stop.set(), interrupt=True):
             try:

@@ -13,7 +13,7 @@ import typer
 
 from ifcbase.cli import context, ending
 from ifcbase.jobs import worker as jobs_worker
-from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
+from ifcbase.jobs.engines import engine_for
 from ifcbase.settings import get_settings
 from ifcbase.stack import migrations
 
@@ -36,8 +36,9 @@ def worker(
     stop = threading.Event()
     if until_eof:
         threading.Thread(target=_read_to_end, args=[stop], name="starter", daemon=True).start()
-    dsn = context.database(settings)
-    migrations.require_head(dsn)
+    dsn = context.worker_dsn(settings)
+    if dsn is not None:
+        migrations.require_head(dsn)
 
     def revive() -> None:
         context.revive(settings)
@@ -46,7 +47,7 @@ def worker(
         jobs_worker.work(
             settings,
             dsn,
-            ProcrastinateEngine(dsn),
+            engine_for(settings, dsn),
             checks=check or (),
             stop=stop,
             revive=revive,

@@ -19,7 +19,11 @@ class Engine(Protocol):
         ...
 
     def deliver(self, connection: Connection, worker: str, job_id: str) -> None:
-        """Enter an id, within the caller's transaction where the engine can."""
+        """Enter an id, within the caller's transaction where the engine can; else ``committed`` does."""
+        ...
+
+    def committed(self, connection: Connection) -> None:
+        """The transaction that delivered is committed: what lies outside it goes out now."""
         ...
 
     def waiting(self, connection: Connection, job_ids: Sequence[str]) -> set[str]:

@@ -51,6 +51,9 @@ class ProcrastinateEngine:
             _SQL["deliver"], {"queue": worker, "task": TASK, "args": Jsonb({"job": job_id})}
         )
 
+    def committed(self, connection: Connection) -> None:
+        """Nothing: the entries came with the commit."""
+
     def waiting(self, connection: Connection, job_ids: Sequence[str]) -> set[str]:
         """See Engine."""
         return {row[0] for row in connection.execute(_SQL["waiting"], {"jobs": list(job_ids)})}

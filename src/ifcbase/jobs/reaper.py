@@ -28,6 +28,7 @@ def reap_once(dsn: str, engine: Engine, *, undelivered_after_s: float = 15.0) ->
             waiting = engine.waiting(connection, quiet) if quiet else set()
             lost = [job_id for job_id in quiet if job_id not in waiting and job_id not in reaped]
             again = [each for each in [*reaped, *lost] if _delivered(connection, engine, each)]
+        engine.committed(connection)
         if again:
             _LOG.info("delivered again: %s", ", ".join(again))
         engine.tidy(connection)

@@ -135,6 +135,7 @@ def submit(
         return Submitted(job_id, True, versions)
 
     job = _undisturbed(connection, accept)
+    engine.committed(connection)
     return job if job.is_new else replace(job, versions=_versions_of(connection, job.job_id))
 
 
@@ -264,6 +265,7 @@ def requeue_job(connection: Connection, engine: Engine, job_id: str) -> None:
     with translated(), connection.transaction():
         connection.execute(_SQL["requeue"], {"job": job_id})
         deliver_again(connection, engine, [job_id])
+    engine.committed(connection)
 
 
 def deliver_again(connection: Connection, engine: Engine, job_ids: list[str]) -> None:

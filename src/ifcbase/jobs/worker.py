@@ -29,14 +29,15 @@ _LOG = logging.getLogger(__name__)
 
 def work(
     settings: Settings,
-    dsn: str,
+    dsn: str | None,
     engine: Engine,
     *,
     checks: Sequence[str] = (),
     stop: threading.Event,
     revive: Callable[[], None] = lambda: None,
 ) -> None:
-    """Work until told to stop. ``checks``: which to serve (all by default)."""
+    """Work until told to stop. ``checks``: which to serve (all by default). Without a DSN the ledger
+    is reached over Supabase's REST door, and looking for lost jobs is left to who has one."""
     served = [check_named(name) for name in checks] or list(CHECKS.values())
     # Broken code shows now, not with a job; and nothing is imported while a record is being made.
     for check in served:
@@ -84,15 +85,16 @@ def work(
                 daemon=True,
             )
         )
-    helpers.append(
-        threading.Thread(
-            target=reap_until,
-            args=(dsn, engine, stop),
-            kwargs={"every_s": settings.reap_s},
-            name="reaper",
-            daemon=True,
+    if dsn is not None:
+        helpers.append(
+            threading.Thread(
+                target=reap_until,
+                args=(dsn, engine, stop),
+                kwargs={"every_s": settings.reap_s},
+                name="reaper",
+                daemon=True,
+            )
         )
-    )
     for helper in helpers:
         helper.start()
     _LOG.info("worker %s serves %s", name, ", ".join(check.name for check in served))
@@ -150,10 +152,14 @@ def _careful(revive: Callable[[], None]) -> Callable[[], None]:
     return safely
 
 
-def _again(dsn: str, engine: Engine, job_id: str) -> None:
+def _again(dsn: str | None, engine: Engine, job_id: str) -> None:
     """Deliver an id again; if that fails, the reaper of any worker will."""
+    if dsn is None:
+        return
     try:
-        with connect(dsn) as connection, connection.transaction():
-            deliver_again(connection, engine, [job_id])
+        with connect(dsn) as connection:
+            with connection.transaction():
+                deliver_again(connection, engine, [job_id])
+            engine.committed(connection)
     except IfcbaseError as error:
         _LOG.warning("job %s: not delivered again yet: %s", job_id, error.message)

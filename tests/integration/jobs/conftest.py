@@ -1,5 +1,6 @@
 """Fixtures of the jobs' tests."""
 
+from tests.integration.jobs.brokers import broker
 from tests.integration.migrated import (
     any_busy,
     any_ledger,
@@ -18,6 +19,7 @@ __all__ = [
     "any_ledger",
     "any_store",
     "any_world",
+    "broker",
     "busy",
     "ledger",
     "standing",
