@@ -55,7 +55,7 @@ def keeper_lock(settings: Settings) -> Path:
 
 def embedded_in_use(settings: Settings) -> bool:
     """Whether the database is the embedded one, which this machine has to keep alive."""
-    return settings.database_url is None
+    return settings.database_url is None and (settings.embedded or not settings.supabase_url)
 
 
 def revive(settings: Settings) -> bool:

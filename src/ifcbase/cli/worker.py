@@ -37,8 +37,9 @@ def worker(
     stop = threading.Event()
     if until_eof:
         threading.Thread(target=_read_to_end, args=[stop], name="starter", daemon=True).start()
-    dsn = context.database(settings)
-    migrations.require_head(dsn)
+    dsn = context.worker_dsn(settings)
+    if dsn is not None:
+        migrations.require_head(dsn)
 
     def revive() -> None:
         context.revive(settings)

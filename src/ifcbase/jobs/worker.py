@@ -37,14 +37,15 @@ _LOG = logging.getLogger(__name__)
 
 def work(
     settings: Settings,
-    dsn: str,
+    dsn: str | None,
     engine: Engine,
     *,
     checks: Sequence[str] = (),
     stop: threading.Event,
     revive: Callable[[], None] = lambda: None,
 ) -> None:
-    """Work until told to stop. ``checks``: which to serve (all by default)."""
+    """Work until told to stop. ``checks``: which to serve (all by default). Without a DSN the ledger
+    is reached over Supabase's REST door, and looking for lost jobs is left to who has one."""
     served = [check_named(name) for name in checks] or list(CHECKS.values())
     # Broken code shows now, not with a job; and nothing is imported while a record is being made.
     for check in served:
@@ -85,12 +86,14 @@ def work(
         spool_after_s=settings.spool_after_s,
         spool_silence_s=settings.spool_silence_s,
     )
-    beside = [
-        _beside("reaper", reap_until, dsn, engine, stop, every_s=settings.reap_s),
-        _beside(
-            "schedules", tend_until, dsn, files, settings.reports, stop, every_s=settings.tend_s
-        ),
-    ]
+    beside = []
+    if dsn is not None:
+        beside += [
+            _beside("reaper", reap_until, dsn, engine, stop, every_s=settings.reap_s),
+            _beside(
+                "schedules", tend_until, dsn, files, settings.reports, stop, every_s=settings.tend_s
+            ),
+        ]
     if spool:
         flusher = Flusher(ledger, files, spool, settings.lease_s, settings.spool_silence_s)
         beside.append(_beside("flusher", flusher.flush_until, stop, every_s=settings.spool_retry_s))
@@ -182,8 +185,10 @@ def _careful(revive: Callable[[], None]) -> Callable[[], None]:
     return safely
 
 
-def _again(dsn: str, engine: Engine, job_id: str) -> None:
+def _again(dsn: str | None, engine: Engine, job_id: str) -> None:
     """Deliver an id again; if that fails, the reaper of any worker will."""
+    if dsn is None:
+        return
     try:
         with connect(dsn) as connection:
             with connection.transaction():

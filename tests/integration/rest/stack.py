@@ -87,10 +87,13 @@ def minted(role: str, *, valid_s: float = 3600, secret: str = SECRET, **claims: 
 class RestStack:
     """A running gateway. ``url`` is what SUPABASE_URL would be."""
 
-    def __init__(self, database: Database, folder: Path, exposed: tuple[str, ...]) -> None:
+    def __init__(
+        self, database: Database, folder: Path, exposed: tuple[str, ...], tx_end: str
+    ) -> None:
         self.database = database
         self.folder = folder
         self.exposed = exposed
+        self.tx_end = tx_end
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -127,7 +130,8 @@ class RestStack:
                 "PGRST_DB_POOL_ACQUISITION_TIMEOUT": "10",
                 "PGRST_SERVER_UNIX_SOCKET": str(self.folder / "rest.sock"),
                 "PGRST_SERVER_UNIX_SOCKET_MODE": "666",
-                "PGRST_LOG_LEVEL": "warn",
+                "PGRST_DB_TX_END": self.tx_end,
+                "PGRST_LOG_LEVEL": "crit",
             },
         )
 
@@ -190,16 +194,20 @@ def _free_port() -> int:
 
 @contextmanager
 def rest_stack(
-    database: Database, folder: Path, exposed: tuple[str, ...] = EXPOSED
+    database: Database,
+    folder: Path,
+    exposed: tuple[str, ...] = EXPOSED,
+    tx_end: str = "commit",
 ) -> Iterator[RestStack]:
-    """PostgREST and gateway on a migrated database, until the block ends."""
+    """PostgREST and gateway on a migrated database, until the block ends. ``tx_end``: "rollback"
+    undoes every request."""
     postgrest_binary()
     nginx_binary()
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
         admin.execute(
             sql.SQL("alter role authenticator login password {}").format(sql.Literal(PASSWORD))
         )
-    stack = RestStack(database, folder, exposed)
+    stack = RestStack(database, folder, exposed, tx_end)
     try:
         stack.start()
         yield stack

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from supabase import Client
 
 from ifcbase.ledger.rest.client import Access, make_client
 from ifcbase.ledger.rest.ledger import RestLedger
@@ -49,12 +50,17 @@ def told(
     """A database to which Realtime came after our migrations, behind a gateway."""
     with server.database(template(server)) as database:
         with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
-            admin.execute(REALTIME.encode())  # type: ignore[call-overload]
+            admin.execute(REALTIME.encode())
         world = World(database.dsn)
         assert world.value("select core.apply_realtime()") is True
         with rest_stack(database, short_folder / "realtime") as stack:
             yield world, stack, database
         world.close()
+
+
+def inserted(client: Client, table: str, row: dict[str, Any]) -> Any:
+    """The rows that came back."""
+    return client.table(table).insert(row).execute().data
 
 
 def messages(world: World) -> list[tuple[Any, ...]]:
@@ -99,18 +105,18 @@ def test_plain_inserts_are_told_and_no_trouble_of_realtime_fails_them(
     world, stack, database = told
     world.sql("truncate realtime.messages")
     client, close = make_client(Access(stack.url, minted("service_role")))
-    (made,) = client.table(table).insert(row).execute().data
-    assert [(row[1], row[4]["id"]) for row in messages(world)] == [("result", str(made["id"]))]  # type: ignore[index,call-overload]
+    (made,) = inserted(client, table, row)
+    assert [(row[1], row[4]["id"]) for row in messages(world)] == [("result", str(made["id"]))]
     with psycopg.connect(database.admin_dsn, autocommit=True) as admin:
         # No partition for today, as when the Realtime service is down.
         admin.execute("alter table realtime.messages detach partition realtime.messages_all")
         try:
-            (again,) = client.table(table).insert(row).execute().data
+            (again,) = inserted(client, table, row)
         finally:
             admin.execute(
                 "alter table realtime.messages attach partition realtime.messages_all default"
             )
-    assert again["id"] == made["id"] + 1  # type: ignore[index,call-overload,operator]
+    assert again["id"] == made["id"] + 1
     assert len(messages(world)) == 1
     close()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgrest import CountMethod
 from postgrest.exceptions import APIError
 from supabase import Client
 
@@ -60,7 +61,7 @@ def test_plain_client_code_inserts_selects_orders_and_filters(
     made: list[Any] = []
     for number in range(3):
         given = row | {told_by: f"{number} of {busy.project}", "project_id": busy.project}
-        answer = client.table(table).insert(given).execute()
+        answer: Any = client.table(table).insert(given).execute()
         (record,) = answer.data
         assert {name: record[name] for name in given} == given
         made.append(record)
@@ -76,7 +77,9 @@ def test_plain_client_code_inserts_selects_orders_and_filters(
     assert latest.order("created_at", desc=True).order("id", desc=True).limit(1).execute().data == [
         {"id": ids[2]}
     ]
-    counted = client.table(table).select("id", count="exact").eq("project_id", busy.project)  # type: ignore[arg-type]
+    counted = (
+        client.table(table).select("id", count=CountMethod.exact).eq("project_id", busy.project)
+    )
     assert counted.execute().count == 3
     bulk = [row | {"project_id": busy.project} for _ in range(2)]
     assert len(client.table(table).insert(bulk).execute().data) == 2
@@ -84,13 +87,15 @@ def test_plain_client_code_inserts_selects_orders_and_filters(
 
 def test_the_chain_is_kept_for_plain_inserts(client: Client, busy: World) -> None:
     row = ROWS["clash_results"][0] | {"project_id": busy.project}
-    first = client.table("clash_results").insert(row).execute().data[0]  # type: ignore[index]
-    second = client.table("clash_results").insert(row).execute().data[0]  # type: ignore[index]
-    named = row | {"original_clash_id": second["id"], "clash_set_name": "other"}  # type: ignore[index,call-overload]
-    third = client.table("clash_results").insert(named).execute().data[0]  # type: ignore[index]
-    assert first["original_clash_id"] is None  # type: ignore[index,call-overload]
-    assert second["original_clash_id"] == first["id"]  # type: ignore[index,call-overload]
-    assert third["original_clash_id"] == second["id"]  # type: ignore[index,call-overload]
+
+    def inserted(**more: Any) -> Any:
+        return client.table("clash_results").insert(row | more).execute().data[0]
+
+    first, second = inserted(), inserted()
+    third = inserted(original_clash_id=second["id"], clash_set_name="other")
+    assert first["original_clash_id"] is None
+    assert second["original_clash_id"] == first["id"]
+    assert third["original_clash_id"] == second["id"]
 
 
 def test_what_the_database_refuses_is_an_error_with_its_code(client: Client) -> None:

@@ -32,6 +32,7 @@ LEVELS = {
     "ifcbase.diff.record": 5,
     "ifcbase.webhooks": 5,
     "ifcbase.client": 2,
+    "ifcbase.supabase_client": 5,
     "ifcbase.jobs": 6,
     "ifcbase.gateway": 7,
     "ifcbase.cli": 8,
