@@ -37,6 +37,11 @@ preflight() {
     echo "Compose is $version; 2.24.4 or newer is needed" >&2
     return 1
   fi
+  if [ "$(nproc)" -lt 4 ] && ! grep -qs '^CLASH_CPUS=' "$ENV_FILE"; then
+    echo "this machine has $(nproc) CPUs, the clash worker is allowed 4: set CLASH_CPUS and" \
+      "CLASH_CORES in $ENV_FILE, or in the environment" >&2
+    [ -n "${CLASH_CPUS:-}" ] || return 1
+  fi
   local free
   free=$(df -Pk . | awk 'NR == 2 {print int($4 / 1048576)}')
   [ "$free" -ge "${MIN_DISK_GB:-20}" ] || { echo "only $free GB of disk are free" >&2; return 1; }

@@ -154,7 +154,7 @@ def stack(
         "IFCBASE_PIP_OPTIONS": "--no-index --find-links deploy/wheels" if offline else "",
         "IFCBASE_IMAGE": image, "STANDIN_IMAGE": "ifcbase-standin:test",
         "REDIS_IMAGE": "ifcbase-standin:test", "POSTGREST": str(postgrest),
-        "EXAMPLES_FOLDER": str(examples),
+        "EXAMPLES_FOLDER": str(examples), "CLASH_CPUS": "1.0", "CLASH_CORES": "1",
     })  # fmt: skip
     run("docker", "build", "-q", "-t", "ifcbase-standin:test", "--build-arg", f"BASE={base_image}",
         str(STANDINS), env={"DOCKER_BUILDKIT": "0"}, timeout_s=1500)  # fmt: skip

@@ -141,9 +141,9 @@ def _work_until(
             pause = min(pause * 2, 10.0)
 
 
-def _metrics(settings: Settings, dsn: str) -> tuple[WorkerMetrics | None, WSGIServer | None]:
+def _metrics(settings: Settings, dsn: str | None) -> tuple[WorkerMetrics | None, WSGIServer | None]:
     """What counts for monitoring and what answers for it, where the settings want them."""
-    if not settings.metrics_port:
+    if not settings.metrics_port or dsn is None:
         return None, None
     from ifcbase.jobs.metrics import WorkerMetrics
 
