@@ -37,6 +37,7 @@ VERBS = {
     "backup": "Backups: create, list, verify, prune.",
     "restore": "Bring a backup back: shown first, done with --apply, all of it or nothing.",
     "schedules": "Schedules: list, set, retention, report.",
+    "doctor": "Look at machine, configuration, database, queue, files and backups; change nothing.",
     "projects": "Projects: list, create, public.",
     "members": "Members of a project: list, add, remove.",
     "keys": "API keys: create, list, revoke. Supabase's secrets: generate, check, renew-worker, revoke-worker.",

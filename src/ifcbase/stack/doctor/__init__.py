@@ -1,0 +1,1 @@
+"""Checks of the machine and of the database, each with a sentence and its cure."""
