@@ -44,7 +44,7 @@ def worker(
     def revive() -> None:
         context.revive(settings)
 
-    if settings.webhooks:
+    if settings.webhooks and dsn is not None:
         Deliverer.of(settings, dsn).start(stop)
     with ending.told_to_end(lambda _: stop.set(), interrupt=True):
         jobs_worker.work(
