@@ -18,10 +18,20 @@ def run() -> None:
         # Here and not above: loading takes a second, in which people change their minds.
         from ifcbase.cli import app
 
-        sys.exit(app.run())
+        code = app.run()
+        _forget_interrupt()
+        sys.exit(code)
     except KeyboardInterrupt:
+        _forget_interrupt()
         sys.exit(INTERRUPTED)
     except Exception:  # noqa: BLE001 - nobody is left above; most likely it does not even load
         with suppress(OSError):
             traceback.print_exc()
         sys.exit(FAILED)
+
+
+def _forget_interrupt() -> None:
+    """Let our exit code hold. An interrupt that was raised in code made from text (a data class that
+    is being made) stays on the interpreter's mind although it was handled: `python -m` then ends
+    itself by the signal. Running any other text makes it forget."""
+    eval("None")  # noqa: S307 - a text of ours

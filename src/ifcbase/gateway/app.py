@@ -85,7 +85,10 @@ def described(app: FastAPI) -> dict[str, Any]:
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= schemas_of([problems.Problem, *request_models()])
+    ours = schemas_of([problems.Problem, *request_models()])
+    if taken := schemas.keys() & ours.keys():
+        raise ValueError(f"two models are named {', '.join(sorted(taken))}")
+    schemas |= ours
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     return document

@@ -110,6 +110,21 @@ def test_a_client_of_n8n_gets_what_it_expects(served: Served, building: Path) ->
     document = json.loads(downloaded(served, "/output/diff/diff.json"))
     assert len(document["added"]) == 1
 
+    # The same models as versions, as our own clients name them: one more result of the same set.
+    submitted = served.client.post(
+        "/v1/jobs/clash", headers=served.headers(),
+        json={"clash_sets": [{"name": "walls vs pipes", "a": [{"file": "model:walls@1"}],
+                              "b": [{"file": "model:pipes"}]}]},
+    )  # fmt: skip
+    assert submitted.status_code == 202, submitted.text
+    job = submitted.json()
+    assert job["versions"] == {"model:walls@1": ["walls", 1], "model:pipes": ["pipes", 1]}
+    assert finished(served, job["job_id"])["result"]["verdict"] == "found"
+    shown = served.client.get(submitted.headers["Location"], headers=served.headers()).json()
+    assert (shown["state"], len(shown["attempts"])) == ("finished", 1)
+    (chain,) = call(served, "GET", "/v1/sets")
+    assert (chain["name"], chain["results"], chain["persisting"]) == ("walls vs pipes", 2, 1)
+
     # What a job made can be given to the next by the path it was told under.
     files = call(served, "GET", "/list_directories")["files"]
     assert {"/output/clash/clash.json", "/output/ids/rules.html"} <= set(files)

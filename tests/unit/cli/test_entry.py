@@ -40,6 +40,27 @@ def test_ctrl_c_while_loading_is_silent(
     assert capsys.readouterr() == ("", "")
 
 
+def test_ctrl_c_while_a_data_class_is_made_keeps_our_exit_code(tmp_path: Path) -> None:
+    """`python -m` ended itself by SIGINT: code from text was interrupted, which Python remembers."""
+    (tmp_path / "interrupted.py").write_text(
+        "from ifcbase.cli import app, main\n"
+        "def run():\n"
+        "    try:\n"
+        "        exec('raise KeyboardInterrupt')\n"
+        "    except KeyboardInterrupt:\n"
+        "        return main.INTERRUPTED\n"
+        "app.run = run\n"
+        "main.run()\n",
+        encoding="utf-8",
+    )
+    source = Path(main.__file__).resolve().parents[2]
+    ended = subprocess.run(
+        [sys.executable, "-m", "interrupted"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(source)}, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 130
+
+
 @pytest.mark.parametrize(
     "dsn", ["nonsense", "postgresql://u:geheim@[h/x", "user=u password=gehe'im x"]
 )

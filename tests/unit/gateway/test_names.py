@@ -47,7 +47,7 @@ def test_what_could_lead_elsewhere_is_refused(name: str) -> None:
 
 
 @given(st.text(max_size=80))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_no_key_leaves_its_folder(text: str) -> None:
     try:
         key = names.key_of(text)

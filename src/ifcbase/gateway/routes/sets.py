@@ -24,7 +24,7 @@ Span = Annotated[float | None, Query(gt=0, le=3_153_600_000, description="Second
 ResultNumber = Annotated[int, Query(ge=1, le=MAX_NUMBER)]
 
 
-class ClashSet(BaseModel):
+class SetLine(BaseModel):
     """A named rule, and how many of its pairs are in which state after its last result."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
@@ -44,7 +44,7 @@ class ClashSet(BaseModel):
     results: int
 
 
-class ClashSetFacts(ClashSet):
+class SetFacts(SetLine):
     """A clash set with its history."""
 
     versions: list[dict[str, Any]] = Field(description="What it looked for, version by version.")
@@ -115,19 +115,19 @@ def named(caller: Caller, connection: Connection, number: int) -> dict[str, Any]
 
 
 @router.get("/sets", responses=responses(401, 403, 404, 422, 429, 503))
-def list_sets(caller: Reader) -> list[ClashSet]:
+def list_sets(caller: Reader) -> list[SetLine]:
     """The clash sets of the project with where they stand."""
     with caller.transaction() as connection:
-        return [ClashSet(**each) for each in chains.list_sets(connection, caller.project)]
+        return [SetLine(**each) for each in chains.list_sets(connection, caller.project)]
 
 
 @router.get("/sets/{number}", responses=responses(401, 403, 404, 422, 429, 503))
-def show_set(caller: Reader, number: Number) -> ClashSetFacts:
+def show_set(caller: Reader, number: Number) -> SetFacts:
     """One clash set with its versions, the reasons of untested pairs, pairs by class, time to close."""
     with caller.transaction() as connection:
         found = named(caller, connection, number)
         facts = chains.describe_set(connection, number)
-    return ClashSetFacts(**found, untested_reasons=facts.pop("untested"), **facts)
+    return SetFacts(**found, untested_reasons=facts.pop("untested"), **facts)
 
 
 @router.get("/sets/{number}/pairs", responses=responses(401, 403, 404, 422, 429, 503))
