@@ -15,7 +15,7 @@ from ifcbase.cli.processes import Workers
 from ifcbase.cli.sets import STATES
 from ifcbase.diff.words import in_words
 from ifcbase.errors import ComputeError
-from ifcbase.files.local import LocalFiles
+from ifcbase.files.backend import file_store
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.engines import engine_for
 from ifcbase.jobs.submit import Given, submit
@@ -102,7 +102,7 @@ def _check(
     accepted = submit(
         connection,
         engine_for(settings, dsn),
-        LocalFiles(settings.files_folder),
+        file_store(settings),
         settings,
         "clash",
         request,
@@ -125,7 +125,7 @@ def _validate(
     return submit(
         connection,
         engine_for(settings, dsn),
-        LocalFiles(settings.files_folder),
+        file_store(settings),
         settings,
         "tester",
         {"ifc_filename": model.name, "ids_filename": rules.name},
@@ -225,7 +225,7 @@ def _compare_revisions(settings: Settings, connection: Connection, dsn: str, fol
     missed: list[str] = []
     for model, path in new.files.items():
         accepted = submit(
-            connection, engine_for(settings, dsn), LocalFiles(settings.files_folder), settings,
+            connection, engine_for(settings, dsn), file_store(settings), settings,
             "diff", {"old_file": old.files[model].name, "new_file": path.name},
             {old.files[model].name: Given(old.files[model]), path.name: Given(path)},
         )  # fmt: skip

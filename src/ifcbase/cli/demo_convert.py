@@ -7,7 +7,7 @@ from pathlib import Path
 from ifcbase.cli import waiting
 from ifcbase.cli.output import console
 from ifcbase.errors import ComputeError
-from ifcbase.files.local import LocalFiles
+from ifcbase.files.backend import file_store
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.engines import engine_for
 from ifcbase.jobs.submit import Given, submit
@@ -19,7 +19,7 @@ def begin(settings: Settings, connection: Connection, dsn: str, model: Path) -> 
     accepted = submit(
         connection,
         engine_for(settings, dsn),
-        LocalFiles(settings.files_folder),
+        file_store(settings),
         settings,
         "conversion",
         {"input_filename": model.name, "output_filename": f"{model.stem}.glb"},
@@ -35,7 +35,7 @@ def finish(settings: Settings, connection: Connection, job_id: str) -> None:
         waiting.report(job)
         raise ComputeError(f"the conversion is {job['state']}")
     outcome = job["outcome"]
-    made = LocalFiles(settings.files_folder).fetch(job["project"], outcome["output_sha256"])
+    made = file_store(settings).fetch(job["project"], outcome["output_sha256"])
     out = console()
     out.say()
     out.say("Conversion", style="bold")

@@ -8,7 +8,7 @@ from ifcbase.cli import waiting
 from ifcbase.cli.output import console, counted
 from ifcbase.cli.pairs import pairs_table
 from ifcbase.errors import ComputeError
-from ifcbase.files.local import LocalFiles
+from ifcbase.files.backend import file_store
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.engines import engine_for
 from ifcbase.jobs.submit import Given, submit
@@ -32,7 +32,7 @@ def run(settings: Settings, connection: Connection, dsn: str, models: dict[str, 
     accepted = submit(
         connection,
         engine_for(settings, dsn),
-        LocalFiles(settings.files_folder),
+        file_store(settings),
         settings,
         "clash",
         {"clash_sets": [narrowed], "mode": "intersection", "tolerance": 0.01},

@@ -10,6 +10,7 @@ import typer
 from ifcbase.cli import context
 from ifcbase.cli.output import JsonOption, console, counted, print_json, table, when
 from ifcbase.exchange.period import write_period
+from ifcbase.files.backend import file_store
 from ifcbase.files.local import LocalFiles
 from ifcbase.ledger import operations
 
@@ -69,8 +70,8 @@ def retention(
             found = []
             while rows := operations.thin(connection, age, keep, batch):
                 found += rows
-            files = LocalFiles(settings.files_folder)
-            while operations.remove_unwanted(connection, files):
+            files = file_store(settings)
+            while isinstance(files, LocalFiles) and operations.remove_unwanted(connection, files):
                 pass
             if found:
                 operations.note(connection, "retention", {"thinned": len(found), "caller": "hand"})

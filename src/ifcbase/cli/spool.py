@@ -106,7 +106,7 @@ def flush(
     Ends with 3 if something still waits, with 2 if something was refused."""
     # Here and not above: who only looks does not wait for libraries and the database.
     from ifcbase.cli import context
-    from ifcbase.files.local import LocalFiles
+    from ifcbase.files.backend import file_store
     from ifcbase.jobs.flushing import Flusher
     from ifcbase.ledger.opening import open_ledger
 
@@ -118,7 +118,7 @@ def flush(
         try:
             flusher = Flusher(
                 ledger,
-                LocalFiles(settings.files_folder),
+                file_store(settings),
                 spool,
                 settings.lease_s,
                 settings.spool_silence_s,

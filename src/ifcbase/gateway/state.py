@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from ifcbase.errors import LedgerUnavailable
-from ifcbase.files.local import LocalFiles
+from ifcbase.files.backend import file_store
 from ifcbase.files.store import FileStore
 from ifcbase.gateway.checks import Checks, writable
 from ifcbase.gateway.failures import Failures
@@ -141,7 +141,7 @@ def make_gateway(
         settings=settings,
         dsn=dsn,
         engine=AsService(engine or engine_for(settings, dsn)),
-        files=files or LocalFiles(settings.files_folder),
+        files=files or file_store(settings),
         pool=pool,
         tokens=Tokens(settings),
         failures=Failures(settings.auth_failures),
