@@ -81,7 +81,10 @@ class Runner:
                 _Lease(self, attempt) as lease,
             ):
                 result = self._compute(attempt, folder, lease)
-                self._store(attempt, folder, result, lease)
+                waits = self._store(attempt, folder, result, lease)
+            if waits:
+                # After the last heartbeat, whose note would take the place of this one.
+                self._hold(attempt, waits)
         except LeaseLost:
             raise
         except IfcbaseError as error:
@@ -152,9 +155,11 @@ class Runner:
         if self.memory:
             self.memory.learn(attempt.check, _size_mb(inputs), peak_mb)
 
-    def _store(self, attempt: Attempt, folder: Path, result: SandboxResult, lease: _Lease) -> None:
+    def _store(
+        self, attempt: Attempt, folder: Path, result: SandboxResult, lease: _Lease
+    ) -> IfcbaseError | None:
         """Store the results, trying again while the database is away; after a while, or when the
-        lease is over, they go into the spool."""
+        lease is over, they go into the spool: gives the reason then."""
         check = check_named(attempt.check)
         pause, began = 0.2, time.monotonic()
         while True:
@@ -170,7 +175,7 @@ class Runner:
                 over = lease.lost.is_set() or self.stop.is_set()
                 late = time.monotonic() - began >= self.spool_after_s
                 if (over or late) and self._spooled(attempt, folder, result, error):
-                    return
+                    return error
                 if lease.lost.is_set():
                     raise LeaseLost from error
                 pause = self._wait_for_database(pause, error)
@@ -182,7 +187,7 @@ class Runner:
                 raise
             else:
                 _LOG.info("job %s: stored", attempt.job_id)
-                return
+                return None
 
     def _spooled(
         self,
@@ -209,12 +214,14 @@ class Runner:
             _LOG.error("job %s: not put into the spool: %s", attempt.job_id, full)
             return False
         _LOG.warning("job %s: in the spool as %s: %s", attempt.job_id, entry.name, error.message)
-        if not refused:
-            try:
-                self.ledger.hold(attempt.token, silence_s=self.spool_silence_s, note=error.message)
-            except IfcbaseError as away:
-                _LOG.info("job %s: nobody could be told: %s", attempt.job_id, away.message)
         return True
+
+    def _hold(self, attempt: Attempt, error: IfcbaseError) -> None:
+        """Let the job say that its result waits here."""
+        try:
+            self.ledger.hold(attempt.token, silence_s=self.spool_silence_s, note=error.message)
+        except IfcbaseError as away:
+            _LOG.info("job %s: nobody could be told: %s", attempt.job_id, away.message)
 
     def _fail(self, attempt: Attempt, error: IfcbaseError) -> None:
         """End the attempt; a job that may try again is delivered again at once."""

@@ -28,6 +28,8 @@ class NoQueue:
 
     def deliver(self, connection: Connection, queue: str, job_id: str) -> None: ...
 
+    def committed(self, connection: Connection) -> None: ...
+
 
 @dataclass
 class Desk:
