@@ -434,7 +434,7 @@ comment on function core.run_due(text, int) is
 
 create function core.figures()
 returns table (name text, label text, value double precision)
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
 declare
   at_work double precision;
 begin

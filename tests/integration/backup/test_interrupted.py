@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -104,14 +105,13 @@ def test_killed_at_any_moment_a_set_is_whole_or_absent(stand: Stand) -> None:
     make_backup(stand.deployment, stand.folder)
     process = begin(stand, "backup", "create")
     wait_for(lambda: parts(stand) or process.poll() is not None, "nothing began")
-    moments = ("database.dump", "globals.sql", "settings.json")
-    for name in moments:
 
-        def come(name: str = name) -> bool:
-            written = list(stand.folder.path.glob(f".part-*/{name}"))
-            return bool(written) or process.poll() is not None or len(stand.folder.names()) > 1
+    def reached(name: str) -> bool:
+        written = list(stand.folder.path.glob(f".part-*/{name}"))
+        return bool(written) or process.poll() is not None or len(stand.folder.names()) > 1
 
-        wait_for(come, name)
+    for name in ("database.dump", "globals.sql", "settings.json"):
+        wait_for(partial(reached, name), name)
     process.kill()
     process.communicate(timeout=LIMIT_S)
     for name in stand.folder.names():
