@@ -475,13 +475,6 @@ class TooManyFailures(GatewayError):
     retry_after_s: int = 60
 
 
-class Forbidden(GatewayError):
-    code = "forbidden"
-    title = "The caller may not do this"
-    http_status = 403
-    default_hint = "Use a key with the verb that is named, or ask an admin of the project for it."
-
-
 class MethodNotAllowed(GatewayError):
     code = "method-not-allowed"
     title = "This address has no such method"
@@ -518,6 +511,13 @@ class TooLarge(GatewayError):
     title = "The request is larger than it may be"
     http_status = 413
     default_hint = "Upload models by themselves; requests name them."
+
+
+class Forbidden(LedgerError):
+    code = "forbidden"
+    title = "The caller may not do this"
+    http_status = 403
+    default_hint = "Use a key with the verb that is named, or ask an admin of the project for it."
 
 
 # --- running it ----------------------------------------------------------------------------------

@@ -30,13 +30,13 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("IFCBASE_HOME", str(tmp_path))
     monkeypatch.setenv("IFCBASE_LEASE_S", "33.5")
     monkeypatch.setenv("LOG_LEVEL", "debug")
-    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret@h/d")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:hidden@h/d")
     found = load_settings()
     assert (found.home, found.lease_s, found.log_level) == (tmp_path, 33.5, "DEBUG")
     assert found.files_folder == tmp_path / "files"
     assert found.database_url is not None
-    assert found.database_url.get_secret_value() == "postgresql://u:secret@h/d"
-    assert "secret" not in repr(found)
+    assert found.database_url.get_secret_value() == "postgresql://u:hidden@h/d"
+    assert "hidden" not in repr(found)
 
 
 def test_a_secret_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

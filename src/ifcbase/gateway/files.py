@@ -26,6 +26,8 @@ class NamedFile:
     stored: StoredFile
     name: str
     model: str | None = None
+    #: Id and number of the version.
+    version: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,9 @@ def find(caller: Caller, connection: Connection, name: str, sha256: str | None =
         )
         if not found or sha256 not in (None, found[0]["sha256"]):
             raise FileMissing(f"there is no {name!r} in the project", hint="See /v1/models.")
-        return _named(found[0], found[0]["file_name"], found[0]["model"])
+        (row,) = found
+        stored = StoredFile(row["sha256"], row["size"])
+        return NamedFile(stored, row["file_name"], row["model"], (row["id"], row["number"]))
     found = rows(
         connection,
         _SQL["named"],
@@ -61,11 +65,8 @@ def find(caller: Caller, connection: Connection, name: str, sha256: str | None =
             f"there is no file {name!r} in the project",
             hint="Upload it first; /list_directories names the files there are.",
         )
-    return _named(found[0], wanted.rpartition("/")[2])
-
-
-def _named(row: dict[str, Any], name: str, model: str | None = None) -> NamedFile:
-    return NamedFile(StoredFile(row["sha256"], row["size"]), name, model)
+    stored = StoredFile(found[0]["sha256"], found[0]["size"])
+    return NamedFile(stored, wanted.rpartition("/")[2])
 
 
 def list_paths(caller: Caller, connection: Connection, limit: int) -> list[str]:

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from ifcbase.errors import (
     Conflict,
+    Forbidden,
     GatewayError,
     IfcbaseError,
     InputError,
@@ -137,6 +138,9 @@ def answer_known(request: Request, error: Exception) -> JSONResponse:
     """A failure of ours."""
     assert isinstance(error, IfcbaseError)  # noqa: S101 (it is registered for these)
     cause = error.__cause__
+    if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+        # Its words name tables.
+        error = Forbidden()
     if isinstance(cause, psycopg.DataError) and not isinstance(error, InputError):
         # A number or text that no column holds: the fault is the request's.
         return problem(

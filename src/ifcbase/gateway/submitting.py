@@ -61,7 +61,7 @@ def submit(
         look_at_model(caller, name, found[name])
     for name in others:
         _look_at(caller, name, found[name], check.name, check.look)
-    ready = {name: Ready(f.stored, f.name, f.model) for name, f in found.items()}
+    ready = {name: Ready(f.stored, f.name, f.model, f.version) for name, f in found.items()}
     with caller.transaction() as connection:
         return _accept(caller, connection, check, parsed, ready, idempotency_key)
 

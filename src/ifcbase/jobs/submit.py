@@ -47,11 +47,14 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A file that is in the files backend already, under which name, and of which model stream."""
+    """A file that is in the files backend already, under which name, and of which model stream.
+
+    ``version``: id and number, if it is this very version of the model, and not its next."""
 
     file: StoredFile
     file_name: str
     model: str | None = None
+    version: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,9 @@ def accept_stored(
         known: dict[str, tuple[int, int]] = {}
         if check.revisions:
             known = known_versions(connection, project_id, streams, stored)
+        for name in models:
+            if (version := given[name].version) is not None:
+                known[name] = version
         add_files(connection, project_id, names, stored, files_named)
         found = add_versions(connection, project_id, streams, stored, files_named, known)
         inputs = [

@@ -70,7 +70,7 @@ def _ours(error: psycopg.Error) -> IfcbaseError:
     if state in {"42P01", "42883", "3F000"}:
         return SchemaOutdated(detail=str(error))
     if state == "42501":
-        return Forbidden(detail=str(error))
+        return Forbidden(f"the database refused: {_first_line(error)}", detail=str(error))
     # Serialization failure, deadlock, lock timeout: the same transaction may succeed next time.
     if state in {"40001", "40P01", "55P03"}:
         return LedgerBusy(detail=str(error))

@@ -7,6 +7,7 @@ import pytest
 from psycopg import errors
 
 from ifcbase.errors import (
+    Forbidden,
     IfcbaseError,
     LedgerBusy,
     LedgerError,
@@ -40,7 +41,7 @@ from ifcbase.ledger.connect import (
         (errors.UndefinedFunction("no function"), SchemaOutdated, False),
         (errors.InvalidSchemaName("no schema"), SchemaOutdated, False),
         (errors.UniqueViolation("twice"), LedgerError, False),
-        (errors.InsufficientPrivilege("no"), LedgerError, False),
+        (errors.InsufficientPrivilege("no"), Forbidden, False),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

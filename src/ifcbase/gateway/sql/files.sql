@@ -5,7 +5,7 @@ select f.path, f.sha256, f.size, f.at from core.named_files f
  order by f.at desc limit 1
 
 -- version: a version of a model, the latest if no number is given
-select v.sha256, f.size, v.file_name, v.number, m.name as model
+select v.id, v.sha256, f.size, v.file_name, v.number, m.name as model
   from core.model_versions v
   join core.models m on m.id = v.model_id
   join core.files f on f.project_id = v.project_id and f.sha256 = v.sha256
