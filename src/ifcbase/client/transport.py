@@ -41,6 +41,8 @@ class Transport:
             base_url=address,
             headers={"Authorization": f"Bearer {secret}"} if secret else {},
             timeout=httpx.Timeout(timeout_s),
+            # Servers close idle connections after five seconds; one of us has to be first.
+            limits=httpx.Limits(keepalive_expiry=2.0),
             transport=transport,
         )
 

@@ -21,7 +21,7 @@ def client_of(served: Served, who: str = "editor") -> Client:
 @pytest.mark.usefixtures("worker")
 def test_from_files_to_decisions(served: Served, building: Path, tmp_path: Path) -> None:
     name = f"set {secrets.token_hex(4)}"
-    with client_of(served) as client:
+    with client_of(served, "other") as client:
         walls = client.add_version("Client: walls", building / "walls.ifc")
         pipes = client.add_version("Client: pipes", building / "pipes.ifc")
         assert (walls.number, walls.is_new) == (1, True)
