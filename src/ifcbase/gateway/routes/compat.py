@@ -97,7 +97,10 @@ def pins_of(check: Check, document: dict[str, Any]) -> dict[str, str]:
 
     Raises RequestInvalid: a pin that means nothing here must not be passed over."""
     taken = {name: document.pop(name) for name in PINS if name in document}
-    pins: dict[str, Any] = dict(taken.get("input_version_ids") or {})
+    several = taken.get("input_version_ids") or {}
+    if not isinstance(several, dict):
+        raise RequestInvalid("input_version_ids: it is no object of names and versions")
+    pins: dict[str, Any] = dict(several)
     if taken.get("input_audit_id") is not None:
         raise RequestInvalid("input_audit_id: there are no audit ids here; pin by version id")
     for side in ("old", "new"):
