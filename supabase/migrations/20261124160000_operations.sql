@@ -237,6 +237,12 @@ begin
                       where i.project_id = f.project_id and i.sha256 = f.sha256)
      and not exists (select from core.model_versions v
                       where v.project_id = f.project_id and v.sha256 = f.sha256)
+     -- What somebody uploaded under a name is his, though a job made the same bytes.
+     and not exists (select from core.uploads u
+                      where u.project_id = f.project_id and u.sha256 = f.sha256)
+     and not exists (select from core.download_links d
+                      where d.project_id = f.project_id and d.sha256 = f.sha256
+                        and d.expires_at > clock_timestamp())
      -- Rows deleted just now are still seen here.
      and not exists (select from core.job_outputs o
                       where o.project_id = f.project_id and o.sha256 = f.sha256

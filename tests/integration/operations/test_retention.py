@@ -153,6 +153,32 @@ def test_two_at_once_do_not_thin_twice(long_chain: Chain) -> None:
     assert len(world.sql("select * from core.thin('180 days', 1, 2)")) == 2
 
 
+def test_what_was_uploaded_or_linked_is_not_let_go_with_the_job_that_made_the_same(
+    long_chain: Chain,
+) -> None:
+    world = long_chain.world
+    (job, *_) = [str(row[0]) for row in world.sql("select job_id from clash.results order by id")]
+    digests = {name: letter * 64 for name, letter in (("up", "1"), ("link", "2"), ("old", "3"))}
+    for name, digest in digests.items():
+        world.sql("select core.add_file(1, %s, 5, 'out.json')", digest)
+        world.sql(
+            "insert into core.job_outputs (job_id, name, project_id, attempt_id, sha256)"
+            " select %s, %s, 1, id, %s from core.attempts where job_id = %s",
+            job, name, digest, job,
+        )  # fmt: skip
+    world.sql("select core.note_upload(1, 'uploads/out.json', %s, 5)", digests["up"])
+    for name, ends in (("link", "1 h"), ("old", "-1 h")):
+        world.sql(
+            "insert into core.download_links (hash, project_id, sha256, name, expires_at)"
+            " values (%s, 1, %s, 'out.json', now() + %s::interval)",
+            digests[name], digests[name], ends,
+        )  # fmt: skip
+    age(world)
+    thin(world)
+    unwanted = world.sql("select sha256 from core.files where unwanted_at is not null")
+    assert unwanted == [(digests["old"],)]
+
+
 def test_files_of_thinned_jobs_are_let_go_unless_somebody_needs_them(long_chain: Chain) -> None:
     world = long_chain.world
     jobs = [str(row[0]) for row in world.sql("select job_id from clash.results order by id")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -173,6 +174,24 @@ def test_bytes_that_came_again_stay(chain: Chain, tmp_path: Path) -> None:
         "select sha256, removed_at is not null from core.files where sha256 = any (%s) order by 2",
         list(kept.values()),
     ) == [(kept["comes again"], False), (kept["goes"], True)]
+
+
+def test_bytes_that_are_uploaded_again_while_they_wait_for_removal_stay(
+    chain: Chain, tmp_path: Path
+) -> None:
+    """Adopted files that are there already are left as they are, and looked older than they were."""
+    files = LocalFiles(tmp_path / "files")
+    source = tmp_path / "x"
+    source.write_text("uploaded again")
+    stored = files.put("default", source)
+    kept = files.fetch("default", stored.sha256)
+    os.utime(kept, (1_000_000_000, 1_000_000_000))
+    chain.world.sql("select core.add_file(1, %s, 4, 'x')", stored.sha256)
+    chain.world.sql("update core.files set unwanted_at = now() - interval '1 h'")
+    # Kept again, and not yet told to the ledger.
+    files.adopt("default", source, stored)
+    tend_once(chain.world.dsn, files, tmp_path / "reports")
+    assert kept.read_text() == "uploaded again"
 
 
 def test_the_chain_is_verified_after_schedules(ledger: Database) -> None:
