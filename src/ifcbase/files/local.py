@@ -63,7 +63,8 @@ class LocalFiles:
         try:
             # Who removes what nobody wants sees by this that they came again.
             os.utime(target)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
+            # Also where they are another user's: what came takes their place.
             pass
         else:
             return

@@ -76,13 +76,16 @@ def thin(connection: Connection, age: str, keep: int, batch: int) -> list[Row]:
 
 
 def remove_unwanted(connection: Connection, files: LocalFiles, *, limit: int = 500) -> int:
-    """Remove the bytes of files that retention left nobody in need of; gives how many."""
+    """Remove the bytes of files that retention left nobody in need of; gives how many. What came
+    again and was not told to the ledger yet stays and does not count."""
+    removed = 0
     with translated(), connection.transaction():
         found = connection.execute(_SQL["unwanted_files"], {"limit": limit}).fetchall()
         for name, project, sha256, unwanted_at in found:
             if files.remove(name, sha256, unwanted_at.timestamp()):
                 connection.execute(_SQL["file_removed"], {"project": project, "sha256": sha256})
-    return len(found)
+                removed += 1
+    return removed
 
 
 def unwritten_reports(connection: Connection) -> list[Row]:

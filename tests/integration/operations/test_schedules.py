@@ -13,6 +13,7 @@ import pytest
 
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.schedules import tend_once
+from ifcbase.ledger import operations
 from ifcbase.ledger.postgres import PostgresLedger
 from ifcbase.stack.embedded import EmbeddedPostgres
 from ifcbase.stack.migrations import migrate
@@ -192,6 +193,8 @@ def test_bytes_that_are_uploaded_again_while_they_wait_for_removal_stay(
     files.adopt("default", source, stored)
     tend_once(chain.world.dsn, files, tmp_path / "reports")
     assert kept.read_text() == "uploaded again"
+    # Who removes until nothing is left to remove comes to an end.
+    assert operations.remove_unwanted(chain.world.connection, files) == 0
 
 
 def test_the_chain_is_verified_after_schedules(ledger: Database) -> None:

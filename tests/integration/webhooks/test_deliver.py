@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -270,6 +270,52 @@ def test_the_same_delivery_is_never_made_twice_at_once(hooked: Hooked) -> None:
     assert not failures
     assert len(hooked.site.got) == 1
     assert hooked.outbox() == [("delivered", 1)]
+
+
+def test_switching_off_and_a_failing_delivery_do_not_wait_for_each_other(hooked: Hooked) -> None:
+    """A deadlock ended one of them: the change, or what was known of the delivery."""
+    hooked.site.gate.clear()
+    hooked.site.answers = [500]
+    hooked.finish_job()
+    failures: list[BaseException] = []
+
+    def run(call: Callable[[], object]) -> threading.Thread:
+        def guarded() -> None:
+            try:
+                call()
+            except BaseException as error:  # noqa: BLE001 (shown by the test)
+                failures.append(error)
+
+        thread = threading.Thread(target=guarded)
+        thread.start()
+        return thread
+
+    def switch_off() -> None:
+        with connect(hooked.world.dsn) as connection:
+            connection.execute(
+                "select core.change_webhook(%s, null, null, null, false)", [hooked.id]
+            )
+
+    delivery = run(hooked.deliver)
+    try:
+        assert hooked.site.entered.acquire(timeout=PATIENCE)
+        change = run(switch_off)
+        for _ in range(10 * PATIENCE):
+            if hooked.world.value(
+                "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
+                " and datname = current_database() and query like '%%change_webhook%%'"
+            ):
+                break
+            threading.Event().wait(0.1)
+    finally:
+        hooked.site.gate.set()
+        delivery.join(PATIENCE)
+    change.join(PATIENCE)
+    assert not failures
+    assert hooked.world.sql(
+        "select status from core.deliveries where project_id = %s", hooked.world.project
+    ) == [(500,)]
+    assert hooked.outbox() == [("failed", 1)]
 
 
 def test_a_deliverer_that_dies_leaves_it_to_others(hooked: Hooked) -> None:

@@ -3,7 +3,7 @@ select coalesce(bool_and(has_schema_privilege(n.oid, 'usage') and has_table_priv
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
  where n.nspname = 'core' and c.relname = 'webhook_secrets'
 
--- next: an event that is due at an endpoint nobody here is talking to; locked until the transaction ends, so that nobody else delivers it meanwhile.
+-- next: an event that is due at an endpoint nobody is talking to; both are locked until the transaction ends, the endpoint first, as who changes or removes it does: else each could wait for the other.
 select o.id, o.attempts, o.webhook_id, o.project_id, w.url, w.failing_since,
        e.id as event_id, e.type, e.data, e.at, p.name as project
   from core.outbox o
@@ -14,7 +14,7 @@ select o.id, o.attempts, o.webhook_id, o.project_id, w.url, w.failing_since,
    and not o.webhook_id = any (%(busy)s::uuid[])
  order by o.next_at, o.id
  limit 1
- for no key update of o skip locked
+ for no key update of w, o skip locked
 
 -- secrets: what an endpoint's events are signed with, the newest first.
 select s.secret from core.webhook_secrets s
