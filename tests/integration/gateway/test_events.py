@@ -15,6 +15,7 @@ import pytest
 from ifcbase.gateway.routes import events as events_module
 from ifcbase.ledger import keys
 from ifcbase.ledger.connect import connect
+from ifcbase.sqlfiles import queries
 from tests.integration.gateway.conftest import Served
 
 PATIENCE = 60
@@ -135,6 +136,32 @@ def test_who_was_away_for_too_long_is_told_to_look_anew(
     # A position of another database, from before a restore.
     with listening(served, "other", "99999999999:99999999999:") as stream:
         assert stream.next()["event"] == "reset"
+
+
+def test_who_was_away_longer_than_events_are_kept_is_told_to_look_anew(served: Served) -> None:
+    """What was forgotten meanwhile looked as if it had never been."""
+    project = served.projects["beta"]
+    with listening(served, "other") as stream:
+        emit(served, 1, "beta")
+        last = stream.next()["id"]
+    for n in (2, 3):
+        emit(served, n, "beta")
+        # All that is there is older than a week, also what came before.
+        served.sql(
+            "update core.events set at = now() - interval '8 days' where project_id = %s", project
+        )
+    with connect(served.dsn) as connection:
+        connection.execute(queries("ifcbase.webhooks", "deliver.sql")["forget"])
+    kept = served.sql("select data ->> 'n' from core.events where project_id = %s", project)
+    assert kept == [("3",)]
+    with listening(served, "other", last) as stream:
+        assert stream.next()["event"] == "reset"
+        emit(served, 4, "beta")
+        here = stream.next()["id"]
+    # Who knows the last that was forgotten has missed nothing.
+    emit(served, 5, "beta")
+    with listening(served, "other", here) as stream:
+        assert json.loads(stream.next()["data"])["data"]["n"] == 5
 
 
 @pytest.mark.parametrize("last", ["x", "1:2", "1:2:3,", "5:1:", "1:2:9", "9" * 21 + ":1:"])

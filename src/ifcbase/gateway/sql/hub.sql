@@ -18,8 +18,12 @@ select e.id, e.project_id, e.type, e.data, e.at
    and pg_visible_in_snapshot(e.xact, %(until)s::pg_snapshot)
  order by e.id limit %(most)s
 
--- known: whether a position can be one of this database's, and not too old to know what followed.
+-- known: whether a position can be one of this database's, and not too old to know what followed: of events older than a week only the last of a project stays.
 select pg_snapshot_xmax(%(position)s::pg_snapshot) <= pg_snapshot_xmax(pg_current_snapshot())
+       and not exists (select from core.events e
+                        where e.project_id = %(project)s
+                          and e.at < clock_timestamp() - interval '7 days'
+                          and not pg_visible_in_snapshot(e.xact, %(position)s::pg_snapshot))
 
 -- progress: how far running jobs are; of these, or of all.
 select j.id, j.project_id, j.check_name, j.progress from core.jobs j

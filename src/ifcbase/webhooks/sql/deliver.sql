@@ -59,7 +59,12 @@ select id from off
 select w.failing_since < clock_timestamp() - make_interval(secs => %(after_s)s)
   from core.webhooks w where w.id = %(webhook)s
 
--- forget: events older than a week, with their deliveries, a few at a time.
-delete from core.events where id in (
-  select e.id from core.events e where e.at < clock_timestamp() - interval '7 days'
-   order by e.at limit 5000)
+-- forget: events older than a week, with their deliveries, a few at a time. The last of each project stays, without deliveries: by it who asks for what it missed is told that more is not known.
+with old as (
+  select e.id, e.id = max(e.id) over (partition by e.project_id) as last
+    from (select e.id, e.project_id from core.events e
+           where e.at < clock_timestamp() - interval '7 days' order by e.at limit 5000) e
+), undelivered as (
+  delete from core.outbox o using old where o.event_id = old.id and old.last
+)
+delete from core.events e using old where e.id = old.id and not old.last
