@@ -37,11 +37,9 @@ def gateway(
 ) -> None:
     """Serve the HTTP API until told to stop."""
     # Here and not above: who asks for help need not wait for them.
-    import uvicorn
-
     from ifcbase.gateway import logs
     from ifcbase.gateway.app import create_app
-    from ifcbase.gateway.serving import Server
+    from ifcbase.gateway.serving import Server, configured
     from ifcbase.gateway.state import make_gateway
 
     settings = get_settings()
@@ -49,13 +47,7 @@ def gateway(
     dsn = context.database(settings)
     migrations.require_head(dsn)
     app = create_app(make_gateway(settings, dsn))
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    config = configured(app, timeout_graceful_shutdown=GRACE_S)
 
     class Told(Server):
         """One whose signals are ours."""

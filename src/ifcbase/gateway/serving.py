@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+
+
+def configured(app: FastAPI, **more: Any) -> uvicorn.Config:
+    """How an application is served. Who sends a request is who holds the connection: uvicorn by
+    itself believes what a client on this machine says of that."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        **more,
+    )
 
 
 class Server(uvicorn.Server):

@@ -18,7 +18,6 @@ from typing import Any, LiteralString
 import httpx
 import jwt
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from psycopg import sql
 from pydantic import SecretStr
@@ -26,6 +25,7 @@ from pydantic import SecretStr
 import ifcbase
 from ifcbase.gateway.app import create_app
 from ifcbase.gateway.serving import Server as GatewayServer
+from ifcbase.gateway.serving import configured
 from ifcbase.gateway.state import Gateway, make_gateway
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.ledger import keys
@@ -207,7 +207,7 @@ def worker(served: Served, home: Path) -> Iterator[None]:
 def listening(app: FastAPI) -> Iterator[str]:
     """The address of an application that a server in a thread serves on a free port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = GatewayServer(uvicorn.Config(app, log_config=None, access_log=False), app)
+    server = GatewayServer(configured(app), app)
     thread = threading.Thread(target=server.run, args=[[listener]], name="gateway")
     thread.start()
     try:
