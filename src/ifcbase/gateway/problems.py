@@ -20,6 +20,7 @@ from ifcbase.errors import (
     GatewayError,
     IfcbaseError,
     InputError,
+    LedgerSlow,
     MethodNotAllowed,
     NotFound,
     RequestInvalid,
@@ -141,6 +142,8 @@ def answer_known(request: Request, error: Exception) -> JSONResponse:
     if isinstance(cause, psycopg.errors.InsufficientPrivilege):
         # Its words name tables.
         error = Forbidden()
+    if isinstance(cause, psycopg.errors.QueryCanceled):
+        error = LedgerSlow(detail=error.detail or error.message)
     if isinstance(cause, psycopg.DataError) and not isinstance(error, InputError):
         # A number or text that no column holds: the fault is the request's.
         return problem(

@@ -93,10 +93,11 @@ def _look_at(
     caller: Caller, name: str, file: files.NamedFile, use: str, look: Callable[[Path], object]
 ) -> None:
     fit = caller.gateway.fit
-    if (use, file.stored.sha256) in fit:
-        return
     try:
+        # Also of a file that is known to be fit: its bytes may be gone since.
         path = caller.gateway.files.fetch(caller.project, file.stored.sha256)
+        if (use, file.stored.sha256) in fit:
+            return
         look(path)
     except FileMissing as error:
         raise FileMissing(

@@ -275,6 +275,22 @@ def test_a_version_pins_the_bytes_a_name_had(
     assert unknown.status_code == 404
 
 
+def test_a_file_that_was_fit_once_is_not_taken_when_its_bytes_are_gone(
+    served: Served, building: Path
+) -> None:
+    """The job was accepted, and failed when a worker looked for them."""
+    copy = building / "vanishing.ifc"
+    copy.write_bytes((building / "pipes.ifc").read_bytes() + b"\n")
+    sha256 = served.upload(copy)
+    request = {"input_filename": copy.name, "output_filename": "gone.glb"}
+    job = call(served, "POST", "/ifcconvert", json=request)["job_id"]
+    served.sql("select core.cancel_job(%s)", job)
+    served.gateway.files.fetch("alpha", sha256).unlink()
+    refused = served.client.post("/ifcconvert", headers=served.headers(), json=request)
+    assert (refused.status_code, refused.json()["code"]) == (404, "file-missing")
+    assert "vanishing.ifc" in refused.json()["detail"]
+
+
 @pytest.mark.usefixtures("building")
 def test_the_same_idempotency_key_is_the_same_job(served: Served) -> None:
     key = uuid.uuid4().hex

@@ -11,11 +11,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import jwt
+import psycopg
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from fastapi import Request
 
-from ifcbase.errors import LedgerUnavailable, NotFound, Unauthenticated
+from ifcbase.errors import LedgerError, LedgerUnavailable, NotFound, Unauthenticated
 from ifcbase.gateway import pages, problems
 from ifcbase.gateway.checks import Checks
 from ifcbase.gateway.failures import MOST_ADDRESSES, WINDOW_S, Failures
@@ -212,3 +214,14 @@ def test_keys_that_cannot_be_read_let_nobody_in() -> None:
     mine = ec.generate_private_key(ec.SECP256R1())
     with pytest.raises(Unauthenticated):
         Tokens(Settings(jwks_url="http://127.0.0.1:9/none")).claims(signed(mine, "k1"))
+
+
+def test_a_statement_that_took_too_long_is_no_fault_of_ours() -> None:
+    """It was told as an internal error, not to be tried again."""
+    error = LedgerError("the database refused: canceling statement due to statement timeout")
+    error.__cause__ = psycopg.errors.QueryCanceled()
+    answer = problems.answer_known(Request({"type": "http", "headers": []}), error)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    document = json.loads(bytes(answer.body))
+    assert (document["code"], document["retryable"]) == ("ledger-slow", True)
