@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 
 from ifcbase.client.things import Event, Finding, Job, Uploaded, Version
-from ifcbase.client.transport import Transport, raised, unreachable
+from ifcbase.client.transport import AGAIN, Transport, pause, raised, unreachable
 from ifcbase.errors import (
     ChecksumMismatch,
     Conflict,
@@ -335,6 +335,10 @@ class Client:
                 with self._transport.http.stream(
                     "GET", "/v1/events", headers=headers, params=params
                 ) as answer:
+                    if answer.status_code in AGAIN:
+                        # A gateway that starts anew behind its proxy, or too many who listen.
+                        pause(1, answer.headers.get("Retry-After"))
+                        continue
                     if not answer.is_success:
                         answer.read()
                         raised(answer)

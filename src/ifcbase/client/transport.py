@@ -13,7 +13,7 @@ import httpx
 from ifcbase.errors import ConfigError, IfcbaseError, LedgerUnavailable, error_classes
 
 #: Answers after which the same request is sent again, if it may be.
-_AGAIN = frozenset({429, 502, 503, 504})
+AGAIN = frozenset({429, 502, 503, 504})
 _TRIES = 5
 _MOST_WAIT_S = 30.0
 
@@ -64,11 +64,11 @@ class Transport:
             except httpx.TransportError as error:
                 if not left:
                     raise unreachable(error) from error
-                _pause(_TRIES - left, None)
+                pause(_TRIES - left, None)
                 continue
-            if answer.status_code not in _AGAIN or not left:
+            if answer.status_code not in AGAIN or not left:
                 return raised(answer)
-            _pause(_TRIES - left, answer.headers.get("Retry-After"))
+            pause(_TRIES - left, answer.headers.get("Retry-After"))
         raise AssertionError("the last try returns or raises")
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
@@ -110,6 +110,7 @@ def unreachable(error: httpx.TransportError) -> LedgerUnavailable:
     )
 
 
-def _pause(turn: int, asked: str | None) -> None:
+def pause(turn: int, asked: str | None) -> None:
+    """Wait before the next turn: as long as the service asked for, else longer each time."""
     wait = float(asked) if asked and asked.isdigit() else 0.2 * 2**turn * random.uniform(0.5, 1.5)  # noqa: S311
     time.sleep(min(wait, _MOST_WAIT_S))

@@ -312,6 +312,9 @@ def test_events_go_on_after_an_interruption() -> None:
         places.append(request.headers.get("Last-Event-ID"))
         if len(places) == 2:
             raise httpx.ReadError("lost")
+        if len(places) == 3:
+            # Behind a proxy a gateway that starts anew is told so.
+            return httpx.Response(503, headers={"Retry-After": "0"})
         return httpx.Response(200, text=first if len(places) == 1 else second)
 
     with client_of(answer) as client:
@@ -319,4 +322,4 @@ def test_events_go_on_after_an_interruption() -> None:
         found = [next(events) for _ in range(3)]
     assert [each.data["n"] for each in found] == [1, 2, 3]
     assert [each.position for each in found] == ["1:1:", None, "2:2:"]
-    assert places == [None, "1:1:", "1:1:"]
+    assert places == [None, "1:1:", "1:1:", "1:1:"]
