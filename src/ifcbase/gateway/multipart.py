@@ -33,7 +33,7 @@ class FormFile:
         self._take: Callable[[bytes], None] | None = None
         self._field = self._value = b""
         self._headers: dict[bytes, bytes] = {}
-        self._beside = 0
+        self._beside = self._fed = self._taken = 0
         self._ended = False
         self._parser = MultipartParser(
             boundary,
@@ -55,6 +55,10 @@ class FormFile:
             self._parser.write(chunk)
         except FormParserError as error:
             raise RequestInvalid("body: the form cannot be read", detail=str(error)) from error
+        # Boundaries without end, or what follows the last, would be read for ever.
+        self._fed += len(chunk)
+        if self._fed - self._taken > MOST_BESIDE + len(chunk):
+            raise FileTooLarge("the form holds too much beside the file")
 
     def finish(self) -> None:
         """All bytes of the body came. Raises RequestInvalid unless there was one whole file."""
@@ -96,6 +100,7 @@ class FormFile:
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
         if self._take is not None:
+            self._taken += end - start
             self._take(data[start:end])
         else:
             self._count(end - start)

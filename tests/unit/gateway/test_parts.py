@@ -17,12 +17,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fastapi import Request
 
-from ifcbase.errors import LedgerError, LedgerUnavailable, NotFound, Unauthenticated
+from ifcbase.errors import FileTooLarge, LedgerError, LedgerUnavailable, NotFound, Unauthenticated
 from ifcbase.gateway import pages, problems
 from ifcbase.gateway.checks import Checks
 from ifcbase.gateway.failures import MOST_ADDRESSES, WINDOW_S, Failures
 from ifcbase.gateway.fit import MOST_REMEMBERED, Fit
 from ifcbase.gateway.logs import JsonLines
+from ifcbase.gateway.multipart import FormFile
 from ifcbase.gateway.paging import etag_of, matches, page
 from ifcbase.gateway.tokens import Tokens
 from ifcbase.settings import Settings
@@ -225,3 +226,17 @@ def test_a_statement_that_took_too_long_is_no_fault_of_ours() -> None:
     assert answer.headers["Retry-After"]
     document = json.loads(bytes(answer.body))
     assert (document["code"], document["retryable"]) == ("ledger-slow", True)
+
+
+@pytest.mark.parametrize("rest", [b"\r\n--b\r\n\r\n" * 8192, b"after the end" * 8192])
+def test_a_form_without_end_is_not_read_for_ever(rest: bytes) -> None:
+    got: list[bytes] = []
+    form = FormFile("multipart/form-data; boundary=b", lambda _: got.append)
+    form.feed(
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nwhole\r\n--b'
+        + (b"--\r\n" if rest.startswith(b"after") else b"\r\n\r\n")
+    )
+    with pytest.raises(FileTooLarge):
+        for _ in range(1000):
+            form.feed(rest)
+    assert b"".join(got) == b"whole"
