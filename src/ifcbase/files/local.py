@@ -58,9 +58,13 @@ class LocalFiles:
     def adopt(self, project: str, source: Path, stored: StoredFile) -> None:
         """Move a file in whose hash and size were counted while it came, for who wrote it alone.
 
-        Bytes that are there already are left as they are."""
+        Bytes that are there already stay, as of now: see ``remove``."""
         target = self._path(project, stored.sha256)
-        if target.is_file():
+        try:
+            os.utime(target)
+        except FileNotFoundError:
+            pass
+        else:
             return
         target.parent.mkdir(parents=True, exist_ok=True)
         source.chmod(0o640)
