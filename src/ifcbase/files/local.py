@@ -58,7 +58,7 @@ class LocalFiles:
     def adopt(self, project: str, source: Path, stored: StoredFile) -> None:
         """Move a file in whose hash and size were counted while it came, for who wrote it alone.
 
-        Bytes that are there already are left as they are."""
+        Bytes that are there already stay, as of now: see ``remove``."""
         target = self._path(project, stored.sha256)
         try:
             # Who removes what nobody wants sees by this that they came again.

@@ -43,8 +43,13 @@ class Flusher:
         """Try every entry that waits; how many still wait."""
         left = 0
         for entry in self.spool.entries():
-            if not entry.refused:
+            if entry.refused:
+                continue
+            try:
                 left += self.flush(entry) in {"waiting", "elsewhere"}
+            except Exception:  # noqa: BLE001 (logged: one entry must not keep back those behind it)
+                _LOG.exception("spool: %s waits: an unexpected failure", entry.name)
+                left += 1
         return left
 
     def flush(self, entry: Entry, *, refused: bool = False) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import random
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
 from ifcbase.errors import Thinned
-from ifcbase.ledger import chains
+from ifcbase.files.local import LocalFiles
+from ifcbase.ledger import chains, operations
 from ifcbase.ledger.connect import translated
 from tests.integration.ledger.chains import Chain, Clash, pair
 from tests.integration.world import World
@@ -201,3 +204,76 @@ def test_files_of_thinned_jobs_are_let_go_unless_somebody_needs_them(long_chain:
     # Whoever brings the same bytes again wants them.
     world.sql("select core.add_file(1, %s, 5, 'again.json')", f"{0:064x}")
     assert world.value("select unwanted_at is null from core.files where sha256 = %s", f"{0:064x}")
+
+
+def test_pairs_that_are_taken_apart_again_still_know_how_deep_they_were(chain: Chain) -> None:
+    world = chain.world
+    chain.run([Clash(pair(ONE), 0.3)])
+    chain.revise("arc", ["w9", "w2", "w3"])
+    chain.run(["arc/w9 mep/p1"])
+    chain.link("arc/w1", "arc/w9")
+    chain.run(["arc/w9 mep/p1"])
+    age(world)
+    assert len(thin(world)) == 2
+    verified(chain)
+    chain.link("arc/w1", "arc/w9", "different")
+    verified(chain)
+    deep = world.sql("select l.distance from clash.sets s, clash.last_contacts(s.id) l order by 1")
+    assert deep == [(pytest.approx(0.02),), (pytest.approx(0.3),)]
+
+
+def test_a_part_of_a_thinned_result_is_not_counted_as_all_of_it(long_chain: Chain) -> None:
+    world = long_chain.world
+    age(world)
+    first = min(thin(world))
+    latest = world.value("select max(id) from clash.results")
+    for call in (
+        "select * from clash.grouping(%s)",
+        "select * from core.rule_outcomes(%s, '{}')",
+    ):
+        world.sql(call, latest)
+        with pytest.raises(Thinned, match="thinned"), translated():
+            world.sql(call, first)
+
+
+def test_bytes_that_somebody_uploads_while_they_are_let_go_stay(
+    long_chain: Chain, tmp_path: Path
+) -> None:
+    world, files = long_chain.world, LocalFiles(tmp_path / "files")
+    project = world.value("select name from core.projects where id = 1")
+    made = tmp_path / "made"
+    stored = []
+    for number in range(2):
+        made.write_bytes(b"report %d" % number)
+        stored.append(files.put(project, made))
+        path = files.fetch(project, stored[-1].sha256)
+        os.utime(path, (1, 1))
+        world.sql("select core.add_file(1, %s, 8, 'o')", stored[-1].sha256)
+    world.sql("update core.files set unwanted_at = clock_timestamp() - interval '1 hour'"
+              " where sha256 = any(%s)", [each.sha256 for each in stored])  # fmt: skip
+    # One is uploaded again just now and not noted yet; one was noted while retention looked.
+    made.write_bytes(b"report 0")
+    files.adopt(project, made, stored[0])
+    world.sql("insert into core.uploads (project_id, path, sha256) values (1, 'uploads/o', %s)",
+              stored[1].sha256)  # fmt: skip
+    operations.remove_unwanted(world.connection, files)
+    for each in stored:
+        assert files.fetch(project, each.sha256).is_file()
+
+
+def test_a_file_that_is_also_an_upload_is_not_let_go(long_chain: Chain) -> None:
+    world = long_chain.world
+    job = world.value("select min(job_id::text) from clash.results")
+    for digest in ("a" * 64, "b" * 64):
+        world.sql("select core.add_file(1, %s, 5, 'out.json')", digest)
+        world.sql(
+            "insert into core.job_outputs (job_id, name, project_id, attempt_id, sha256)"
+            " select %s, %s, 1, id, %s from core.attempts where job_id = %s",
+            job, digest[:3], digest, job,
+        )  # fmt: skip
+    world.sql(
+        "insert into core.uploads (project_id, path, sha256) values (1, 'uploads/o', %s)", "a" * 64
+    )
+    world.sql("update clash.results set thinned_at = now() where job_id = %s", job)
+    assert world.value("select core.let_go_of_files(array[%s::uuid])", job) == 1
+    assert world.sql("select sha256 from core.files where unwanted_at is not null") == [("b" * 64,)]

@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +47,7 @@ class DocumentSpool:
         text = json.dumps({"key": key, "row": clean_payload(row)})
         data = json.dumps({"sha256": hashlib.sha256(text.encode()).hexdigest(), "text": text})
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        used = sum(each.stat().st_size for each in self.folder.glob("*.json"))
+        used = sum(size for size, _ in _seen(self.folder.glob("*.json")).values())
         if used + len(data) > self.most_mb << 20:
             raise SpoolFull(f"the spool has no room for {len(data) >> 20} MB more")
         path = self.folder / f"{key}{_ENDING}"
@@ -67,7 +67,8 @@ class DocumentSpool:
 
     def waiting(self) -> list[Path]:
         """Those that wait, oldest first."""
-        return sorted(self.folder.glob(f"*{_ENDING}"), key=lambda path: path.stat().st_mtime)
+        found = _seen(self.folder.glob(f"*{_ENDING}"))
+        return sorted(found, key=lambda path: found[path][1])
 
     def flush(self, calls: Calls) -> int:
         """Send what waits; how many still do. What the database refuses is kept under another name."""
@@ -76,12 +77,15 @@ class DocumentSpool:
             try:
                 key, row = _read(path)
                 record = insert_document(calls, key, row)
+            except FileNotFoundError:
+                _LOG.info("%s was sent by another process", path.name)
             except (LedgerUnavailable, KeyRefused) as error:
                 _LOG.info("%s waits: %s", path.name, error.message)
                 left += 1
             except IfcbaseError as error:
                 _LOG.error("%s is refused: %s", path.name, error.message)
-                path.rename(path.with_name(path.name.removesuffix(_ENDING) + _REFUSED))
+                with suppress(FileNotFoundError):
+                    path.rename(path.with_name(path.name.removesuffix(_ENDING) + _REFUSED))
             else:
                 _LOG.info("%s is stored as %s", path.name, record["id"])
                 with suppress(FileNotFoundError):  # another process had it, too
@@ -89,7 +93,18 @@ class DocumentSpool:
         return left
 
 
+def _seen(paths: Iterable[Path]) -> dict[Path, tuple[int, float]]:
+    """Size and time of files; those that another process has sent meanwhile are not among them."""
+    found = {}
+    for path in paths:
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            found[path] = (status.st_size, status.st_mtime)
+    return found
+
+
 def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    """Raises SpoolDamaged, FileNotFoundError if another process has sent it meanwhile."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         text = document["text"]
@@ -97,5 +112,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
             raise SpoolDamaged(f"{path.name} is not what was written")
         held = json.loads(text)
         return held["key"], held["row"]
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SpoolDamaged(f"{path.name} cannot be read: {error}") from error

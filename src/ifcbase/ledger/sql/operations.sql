@@ -34,6 +34,15 @@ select check_name as "check", result_id, name, finished_at, sightings
 select p.name, f.project_id, f.sha256, f.unwanted_at
   from core.files f join core.projects p on p.id = f.project_id
  where f.unwanted_at is not null and f.removed_at is null
+   -- Whoever came to need them while they were let go.
+   and not exists (select from core.job_inputs i
+                    where i.project_id = f.project_id and i.sha256 = f.sha256)
+   and not exists (select from core.job_outputs o
+                    where o.project_id = f.project_id and o.sha256 = f.sha256)
+   and not exists (select from core.model_versions v
+                    where v.project_id = f.project_id and v.sha256 = f.sha256)
+   and not exists (select from core.uploads u
+                    where u.project_id = f.project_id and u.sha256 = f.sha256)
  order by f.unwanted_at limit %(limit)s
    for update of f skip locked
 
