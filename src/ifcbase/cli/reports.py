@@ -102,7 +102,8 @@ def write_all(report: Report, asked: Wanted) -> list[Written]:
 def say(written: Iterable[Written]) -> None:
     """Name the files; what one of them has no room for is said on stderr too."""
     for each in written:
-        console().say(f"report written to {each.path}")
+        none = "" if each.total else ", with no findings"
+        console().say(f"report written to {each.path}{none}")
         if each.listed < each.total:
             errors_console().say(
                 f"note: {each.path} lists {each.listed} of {each.total} findings; "

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from starlette.exceptions import HTTPException
@@ -22,6 +22,7 @@ from ifcbase.gateway.moving import moving
 from ifcbase.gateway.requests import request_models, schemas_of
 from ifcbase.gateway.routes import ROUTERS
 from ifcbase.gateway.state import Gateway
+from ifcbase.gateway.strict import known_parameters
 
 _ABOUT = """\
 Submit checks of IFC models, follow their jobs, read what they found, decide about it.
@@ -68,7 +69,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.add_exception_handler(UnicodeEncodeError, problems.answer_unspeakable)
     app.add_exception_handler(HTTPException, problems.answer_http)
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, dependencies=[Depends(known_parameters)])
 
     def description() -> dict[str, Any]:
         if app.openapi_schema is None:

@@ -14,6 +14,7 @@ from ifcbase.sqlfiles import queries
 _SQL = queries("ifcbase.ledger", "export.sql")
 Connection = psycopg.Connection[tuple[Any, ...]]
 Row = dict[str, Any]
+_JUDGED = {"tester": "judged_tester", "diff": "judged_diff"}
 
 
 def project_identity(connection: Connection, project: str) -> str:
@@ -30,7 +31,7 @@ def judged(connection: Connection, result: int) -> dict[int, Row]:
 def judged_findings(connection: Connection, check: str, result: int) -> dict[int, Row]:
     """By finding of an IDS or diff result: the lasting one, its state as of that result, its review
     now."""
-    rows = _rows(connection, f"judged_{check}", result=result)
+    rows = _rows(connection, _JUDGED[check], result=result)
     return {row["finding_id"]: row for row in rows}
 
 

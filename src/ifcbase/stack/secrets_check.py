@@ -123,7 +123,8 @@ def _random(values: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _tokens(values: Mapping[str, str], now: datetime, soon: timedelta) -> Iterator[Finding]:
-    secret = values.get("JWT_SECRET", "")
+    # Without it a signature cannot be judged: that it is missing was said already.
+    secret = values.get("JWT_SECRET") or None
     for name, role in TOKENS.items():
         renew = (
             "`ifcbase keys renew-worker` makes a new one."

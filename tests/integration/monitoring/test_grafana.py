@@ -58,7 +58,7 @@ def filled(server: Server, template: Any) -> Iterator[Database]:
             world.sql("insert into clash.state_counts (result_id, state, reason, project_id, pairs,"
                       " entered) select result_id, 'resolved', '', project_id, 1, 1"
                       " from clash.state_counts limit 1")  # fmt: skip
-            world.sql("update clash.pair_states set state = 'untested', reason = 'no geometry'"
+            world.sql("update clash.pair_state_rows set state = 'untested', reason = 'no geometry'"
                       " where pair_id = (select min(pair_id) from clash.pair_states)")  # fmt: skip
         run_script(database, password=PASSWORD)
         yield database

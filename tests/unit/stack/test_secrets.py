@@ -272,6 +272,12 @@ BAD: list[tuple[str, Callable[[Values], None], set[tuple[str, str]]]] = [
         ("ANON_KEY", "is not signed with JWT_SECRET"),
         ("SERVICE_ROLE_KEY", "is not signed with JWT_SECRET"),
         ("SUPABASE_WORKER_JWT", "is not signed with JWT_SECRET")}),
+    ("no secret", _drop("JWT_SECRET"), {("JWT_SECRET", "is missing")}),
+    ("empty secret", _set("JWT_SECRET", ""), {("JWT_SECRET", "is missing")}),
+    ("secret like a key file", _set("JWT_SECRET", "-----BEGIN PUBLIC KEY-----" + "k" * 20), {
+        ("ANON_KEY", "is not signed with JWT_SECRET"),
+        ("SERVICE_ROLE_KEY", "is not signed with JWT_SECRET"),
+        ("SUPABASE_WORKER_JWT", "is not signed with JWT_SECRET")}),
     ("missing", _drop("REDIS_PASSWORD"), {
         ("REDIS_PASSWORD", "is missing"),
         ("REDIS_URL", "has another password than REDIS_PASSWORD")}),
@@ -288,7 +294,6 @@ BAD: list[tuple[str, Callable[[Values], None], set[tuple[str, str]]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore:The HMAC key is")
 @pytest.mark.parametrize(("change", "expected"), [b[1:] for b in BAD], ids=[b[0] for b in BAD])
 def test_what_is_wrong_is_refused_by_name(
     file: Path, change: Callable[[Values], None], expected: set[tuple[str, str]]
@@ -321,7 +326,6 @@ def test_a_file_that_others_can_read_is_refused(file: Path) -> None:
     ]
 
 
-@pytest.mark.filterwarnings("ignore:The HMAC key is")
 def test_no_finding_holds_a_value(file: Path) -> None:
     for _, change, _ in BAD:
         values = secrets_file.read(file)
