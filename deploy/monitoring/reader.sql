@@ -43,7 +43,7 @@ create view dashboard.findings as
   select p.name as project, f.check_name, coalesce(f.discipline, 'unknown') as discipline, f.state,
          count(*) as findings
     from (select distinct t.project_id, 'clash' as check_name, t.pair_id as id, t.state, m.discipline
-            from clash.pair_states t
+            from clash.pair_state_rows t
             join clash.pairs c on c.id = t.pair_id
             join core.elements e on e.id in (c.a_element, c.b_element)
             join core.models m on m.id = e.model_id
