@@ -7,7 +7,7 @@ PROCESSES ?= 2
 REST := tests/integration/rest
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: help demo up rest-stack test test-quick test-faults test-compose stack-up stack-down lint format bench \
+.PHONY: help demo up rest-stack test test-long test-quick test-faults test-compose stack-up stack-down lint format bench \
   bench-clash bench-conversion bench-validate bench-diff bench-ledger bench-gateway bench-large lock clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,11 +24,14 @@ $(REST)/node_modules/.package-lock.json: $(REST)/package-lock.json
 	@if command -v npm >/dev/null; then npm ci --no-audit --no-fund --loglevel error --prefix $(REST); \
 	  else echo "npm is missing: tests of the REST transport are left out"; fi
 
-test: $(VENV)/.dev $(VENV)/.kernels rest-stack lint  ## what CI runs: linters, types, all tests
-	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
+test: $(VENV)/.dev $(VENV)/.kernels rest-stack lint  ## linters, types, tests; CI runs this and test-long
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile -m "not long"
+
+test-long: $(VENV)/.dev $(VENV)/.kernels rest-stack  ## what waits or loads for minutes: a storm of kills, schedules, hostile requests
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile -m long
 
 test-quick: $(VENV)/.dev $(VENV)/.kernels  ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not long"
 
 test-faults: $(VENV)/.dev $(VENV)/.kernels  ## a long stream of jobs while everything is killed at random (JOBS=1000 KILLS=50)
 	$(BIN)/python -m tests.faults.storm --jobs $(or $(JOBS),1000) --kills $(or $(KILLS),50)

@@ -15,6 +15,8 @@ from ifcbase.stack import secrets_file
 from tests.compose.test_config import ENVOY, REPLICA
 from tests.compose.tools import DEPLOY, ROOT, run
 
+pytestmark = pytest.mark.long
+
 DOCKER = """#!/bin/sh
 echo "$*" >> "$NOTES"
 case "$*" in

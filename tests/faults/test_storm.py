@@ -9,6 +9,8 @@ import pytest
 from tests.faults.storm import COMBINATIONS, storm
 from tests.integration.servers import open_folder
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)

@@ -24,6 +24,8 @@ from ifcbase.stack.backup.making import Made, make_backup
 from ifcbase.stack.backup.verifying import verify
 from tests.integration.backup.conftest import Stand
 
+pytestmark = pytest.mark.long
+
 LIMIT_S = 60.0
 
 

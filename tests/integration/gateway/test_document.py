@@ -21,6 +21,8 @@ from schemathesis.specs.openapi.checks import (
 from tests.integration.gateway.conftest import Served
 from tests.integration.ledger.filled import Filled
 
+pytestmark = pytest.mark.long
+
 # Parts of uploads are bytes like others.
 schemathesis.serializer.alias("application/offset+octet-stream", "application/octet-stream")
 

@@ -27,6 +27,8 @@ from tests.integration.operations.waiting import wait_for
 from tests.integration.servers import Database
 from tests.integration.world import World
 
+pytestmark = pytest.mark.long
+
 __all__ = ["ledger", "template"]
 
 MONITORING = Path(__file__).resolve().parents[3] / "deploy" / "monitoring"

@@ -24,6 +24,8 @@ from tests.integration.operations.waiting import wait_for
 from tests.integration.servers import FAST, Database, open_folder
 from tests.integration.world import World
 
+pytestmark = pytest.mark.long
+
 DUE = "update core.schedules set active = true, next_at = now() - interval '1 s'"
 
 
