@@ -47,9 +47,27 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+#: Children of the suite that were there before the test: servers of the session and their guards.
+_others: set[psutil.Process] = set()
+
+
+@pytest.fixture(autouse=True)
+def _know_the_others() -> None:
+    _others.clear()
+    _others.update(psutil.Process().children())
+
+
 def offspring() -> list[psutil.Process]:
-    """Processes of ours but for the guards of the suite's database servers, which are shells."""
-    return [each for each in psutil.Process().children(recursive=True) if each.name() != "sh"]
+    """Processes of ours that this test has started, and theirs."""
+    started = [each for each in psutil.Process().children() if each not in _others]
+    found = list(started)
+    for each in started:
+        try:
+            found += each.children(recursive=True)
+        except psutil.NoSuchProcess:
+            # It ended between the two looks.
+            continue
+    return found
 
 
 def children_folders(work: Path) -> list[Path]:
