@@ -27,7 +27,7 @@ $(REST)/node_modules/.package-lock.json: $(REST)/package-lock.json
 test: $(VENV)/.dev $(VENV)/.kernels rest-stack lint  ## linters, types, tests; CI runs this and test-long
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile -m "not long"
 
-test-long: $(VENV)/.dev $(VENV)/.kernels rest-stack  ## what waits or loads for minutes: a storm of kills, schedules, hostile requests
+test-long: $(VENV)/.dev $(VENV)/.kernels rest-stack  ## the suites around the main job: gateway, backups, monitoring, schedules, a storm of kills
 	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile -m long
 
 test-quick: $(VENV)/.dev $(VENV)/.kernels  ## the tests that take seconds

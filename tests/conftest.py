@@ -11,6 +11,11 @@ import pytest
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path("~/.ifcbase/cache").expanduser()))
 
 ROOT = Path(__file__).resolve().parent.parent
+#: What stands around the main job: these suites are `make test-long`'s, beside the tests marked long.
+AROUND = tuple(
+    str(ROOT / "tests" / "integration" / name)
+    for name in ("backup", "gateway", "monitoring", "operations", "webhooks")
+)
 
 
 def _shared(variable: str, default: str) -> Path:
@@ -34,3 +39,10 @@ def models_folder() -> Path:
 def ids_cases_folder() -> Path:
     """The official IDS test cases."""
     return _shared("IFCBASE_IDS_CASES", "ids-testcases")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the suites that `make test` leaves to `make test-long`."""
+    for item in items:
+        if str(item.path).startswith(AROUND):
+            item.add_marker(pytest.mark.long)

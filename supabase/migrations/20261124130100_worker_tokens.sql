@@ -45,6 +45,17 @@ comment on function core.refuse_revoked() is
 create trigger refuse_revoked before insert or update on core.attempts
   for each row execute function core.refuse_revoked();
 
+create or replace function public.attempt_outcome(lease_token uuid) returns text
+language plpgsql stable security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  if core.token_revoked() then
+    perform core.refuse('401', 'token-revoked', 'this worker''s token was revoked',
+      'Give the worker a new one: `ifcbase keys renew-worker`.');
+  end if;
+  return (select coalesce(a.outcome, 'open') from core.attempts a where a.token = lease_token);
+end
+$$;
+
 create or replace function core.owns_job(job uuid) returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select not core.token_revoked() and exists (

@@ -56,8 +56,8 @@ create table auth.users (id uuid primary key, email text, confirmed boolean
   generated always as (email is not null) stored);
 create table storage.migrations (id int primary key);
 insert into storage.migrations values (1);
-create table storage.buckets (id text primary key);
-create table storage.objects (id int primary key, bucket_id text references storage.buckets);
+create table storage.buckets (id text primary key, name text, public boolean default false);
+create table storage.objects (id int primary key, bucket_id text references storage.buckets, name text);
 create function auth.uid() returns uuid language sql stable as
   $$ select nullif(current_setting('request.jwt.claim.sub', true), '')::uuid $$;
 create function auth.jwt() returns jsonb language sql stable as
@@ -93,7 +93,9 @@ def test_a_supabase_comes_back_beside_what_its_services_made(
                 "insert into auth.users select md5(n::text)::uuid, n || '@example.org'"
                 " from generate_series(1, 20) n"
             )
-            connection.execute("insert into storage.buckets values ('models')")
+            connection.execute(
+                "insert into storage.buckets values ('models') on conflict do nothing"
+            )
             connection.execute("insert into storage.objects values (1, 'models')")
         made = make_backup(Deployment(old.admin_dsn, tmp_path / "files"), folder)
         assert made.manifest.owner == "postgres"

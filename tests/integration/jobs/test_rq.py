@@ -20,6 +20,8 @@ from tests.integration.jobs.hands import QUEUE, Hands, deliver, some, until, wor
 from tests.integration.servers import Database
 from tests.integration.world import World
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Broker]:

@@ -113,9 +113,13 @@ def scratch_database(server_dsn: str, owner: str) -> Iterator[str]:
         try:
             yield conninfo.make_conninfo(server_dsn, dbname=name)
         finally:
-            drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
             try:
-                connection.execute(drop)
+                try:
+                    # Without FORCE, which wants the right to end an autovacuum that looks in just now.
+                    connection.execute(drop)
+                except psycopg.errors.ObjectInUse:
+                    connection.execute(drop + sql.SQL(" WITH (FORCE)"))
             except psycopg.Error:
                 # The connection ended meanwhile; the next verification drops what stays.
                 if not connection.closed:
