@@ -89,6 +89,9 @@ def list_backups(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(found)
         return
+    if not found:
+        console().say(f"there is no backup in {folder.path} yet; `ifcbase backup create` makes one")
+        return
     columns = ["name", "made", "rows", "files", "missing", "encrypted", "verified", "size"]
     rows = [tuple(_shown(each[column]) for column in columns) for each in found]
     console().print(table(f"Backups in {folder.path}", columns, rows))
