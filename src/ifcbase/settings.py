@@ -7,9 +7,11 @@ Every setting is an environment variable (or a line of ``.env``); a secret ``X``
 from __future__ import annotations
 
 import os
+from datetime import UTC, tzinfo
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -158,6 +160,14 @@ class Settings(BaseSettings):
     backup_keep_monthly: int = Field(
         default=12, ge=0, description="Of how many months the last backup is kept."
     )
+    backup_at: str = Field(
+        default="02:00",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="Time of day of `ifcbase backup daily`, in IFCBASE_BACKUP_ZONE.",
+    )
+    backup_zone: str = Field(
+        default="UTC", description="Time zone of IFCBASE_BACKUP_AT, such as `Europe/Zurich`."
+    )
     # --- the gateway ---
     jwt_secret: Annotated[SecretStr | None, _variable("JWT_SECRET")] = Field(
         default=None,
@@ -268,6 +278,17 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
+    @field_validator("backup_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            zone_named(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(
+                f"{value} is no time zone here; write it as `Europe/Zurich`, or UTC"
+            ) from error
+        return value
+
     @field_validator("log_level")
     @classmethod
     def _known_level(cls, value: str) -> str:
@@ -305,6 +326,12 @@ class Settings(BaseSettings):
     def cache_folder(self) -> Path:
         """What can be computed again."""
         return self.home / "cache"
+
+
+def zone_named(name: str) -> tzinfo:
+    """A time zone by its name; UTC also on a machine without a list of zones. Raises KeyError,
+    ValueError, OSError."""
+    return UTC if name == "UTC" else ZoneInfo(name)
 
 
 def cache_folder() -> Path:

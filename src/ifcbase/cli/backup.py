@@ -7,35 +7,29 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import SecretStr
 
-from ifcbase.cli import context
+from ifcbase.cli import backing, backup_daily, context
 from ifcbase.cli.output import (
     JsonOption,
     console,
     counted,
-    errors_console,
     print_json,
     progress_line,
     table,
     when,
 )
-from ifcbase.errors import RequestInvalid, SchemaOutdated
-from ifcbase.ledger import operations
-from ifcbase.ledger.connect import connect
-from ifcbase.settings import Settings, get_settings, variable_of
+from ifcbase.settings import get_settings
 from ifcbase.stack.backup.folder import Folder
 from ifcbase.stack.backup.making import Made, Scope, make_backup
-from ifcbase.stack.backup.retaining import Keep, obsolete
-from ifcbase.stack.backup.source import Deployment
 from ifcbase.stack.backup.verifying import Verified
 from ifcbase.stack.backup.verifying import verify as verify_set
-from ifcbase.stack.embedded import EmbeddedPostgres
 
 #: What a backup that had to leave files out ends with: it exists, and is not all there should be.
 INCOMPLETE = 3
 
-app = typer.Typer(help="Backups: create, list, verify, prune.", no_args_is_help=True)
+app = typer.Typer(help="Backups: create, daily, status, list, verify, prune.", no_args_is_help=True)
+app.command("daily")(backup_daily.daily)
+app.command("status")(backup_daily.status)
 
 NameArgument = Annotated[str | None, typer.Argument(help="A backup; the newest if not named.")]
 
@@ -63,17 +57,17 @@ def create(
     knows were nowhere to be found.
     """
     settings = get_settings()
-    source, folder = deployment(settings), folder_of(settings)
+    source, folder = backing.deployment(settings), backing.folder_of(settings)
     scope: Scope = "whole" if whole else "ours"
     with progress_line() as line:
         made = make_backup(
             source, folder, scope=scope, secrets=secrets, include=include or (), progress=line
         )
         verified = verify_set(folder, made.name, source.dsn, progress=line) if verify else None
-    _note(source.dsn, "backup", made.name, files=len(made.manifest.files))
+    backing.note(source.dsn, "backup", made.name, files=len(made.manifest.files))
     if verified:
-        _note(source.dsn, "verify", made.name, rows=verified.rows)
-    removed = _prune(folder, settings) if prune else []
+        backing.note(source.dsn, "verify", made.name, rows=verified.rows)
+    removed = backing.prune(folder, settings) if prune else []
     if as_json:
         print_json(_document(made, verified, removed))
     else:
@@ -84,10 +78,13 @@ def create(
 @app.command("list")
 def list_backups(as_json: JsonOption = False) -> None:
     """The backups there are, the newest first."""
-    folder = folder_of(get_settings())
+    folder = backing.folder_of(get_settings())
     found = [_line(folder, name) for name in reversed(folder.names())]
     if as_json:
         print_json(found)
+        return
+    if not found:
+        console().say(f"there is no backup in {folder.path} yet; `ifcbase backup create` makes one")
         return
     columns = ["name", "made", "rows", "files", "missing", "encrypted", "verified", "size"]
     rows = [tuple(_shown(each[column]) for column in columns) for each in found]
@@ -107,13 +104,13 @@ def verify(
     Exit code: 0 all is equal, 2 it is not or could not be tried.
     """
     settings = get_settings()
-    folder = folder_of(settings)
+    folder = backing.folder_of(settings)
     name = name or folder.newest()
     with progress_line() as line:
         dsn = context.database(settings) if scratch is None else scratch
         found = verify_set(folder, name, dsn, progress=line)
     if scratch is None:
-        _note(dsn, "verify", name, rows=found.rows)
+        backing.note(dsn, "verify", name, rows=found.rows)
     if as_json:
         print_json(_as_json(found))
         return
@@ -130,8 +127,8 @@ def prune(
 ) -> None:
     """Backups that need not stay: all but the last of so many days, weeks and months."""
     settings = get_settings()
-    folder = folder_of(settings)
-    names = _prune(folder, settings) if apply else _obsolete(folder, settings)
+    folder = backing.folder_of(settings)
+    names = backing.prune(folder, settings) if apply else backing.prunable(folder, settings)
     if as_json:
         print_json({"applied": apply, "backups": names})
         return
@@ -143,63 +140,9 @@ def prune(
         console().say("nothing was changed; with --apply they are removed")
 
 
-def folder_of(settings: Settings) -> Folder:
-    """The folder of the backups, with the passphrase if one is set."""
-    secret = settings.backup_passphrase
-    if secret is not None and not secret.get_secret_value():
-        raise RequestInvalid(
-            "the passphrase of the backups is empty", hint="Unset it, or set a long one."
-        )
-    return Folder(settings.backups, secret.get_secret_value() if secret else None)
-
-
-def deployment(settings: Settings) -> Deployment:
-    """What these settings say is to be backed up, or restored into."""
-    dsn = context.database(settings)
-    shown, private = {}, {}
-    for field in Settings.model_fields:
-        value = getattr(settings, field)
-        if isinstance(value, SecretStr):
-            # The passphrase that opens the backup is of no use inside it.
-            if field != "backup_passphrase":
-                private[variable_of(field)] = value.get_secret_value()
-        elif value is not None:
-            shown[variable_of(field)] = str(value)
-    admin = None
-    if context.embedded_in_use(settings):
-        server = EmbeddedPostgres(settings.home)
-        admin = server.admin_dsn()
-        private["server.json"] = server.state_file.read_text(encoding="utf-8")
-    return Deployment(dsn, settings.files_folder, shown, private, admin)
-
-
 def _as_json(found: Verified) -> dict[str, Any]:
     """A verification as JSON."""
     return {name: getattr(found, name) for name in ("name", "tables", "rows", "files", "missing")}
-
-
-def _note(dsn: str, kind: str, name: str, **details: int) -> None:
-    """Note it in the ledger, where monitoring sees it; a ledger that is too old cannot take it."""
-    try:
-        with connect(dsn) as connection:
-            operations.note(connection, kind, {"name": name, **details})
-    except SchemaOutdated:
-        errors_console().say("not noted in the ledger: run `ifcbase db migrate`", style="dim")
-
-
-def _prune(folder: Folder, settings: Settings) -> list[str]:
-    with folder.writing():
-        names = _obsolete(folder, settings)
-        folder.remove(names)
-    return names
-
-
-def _obsolete(folder: Folder, settings: Settings) -> list[str]:
-    keep = Keep(
-        settings.backup_keep_daily, settings.backup_keep_weekly, settings.backup_keep_monthly
-    )
-    names = folder.names()
-    return obsolete(names, keep, [name for name in names if folder.note(name, "verified")])
 
 
 def _line(folder: Folder, name: str) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from ifcbase.cli import context
-from ifcbase.cli.backup import NameArgument, deployment, folder_of
+from ifcbase.cli.backing import deployment, folder_of
+from ifcbase.cli.backup import NameArgument
 from ifcbase.cli.output import JsonOption, console, counted, print_json, progress_line
 from ifcbase.errors import Conflict
 from ifcbase.settings import get_settings

@@ -34,7 +34,7 @@ VERBS = {
     "ledger": "The ledger itself: verify.",
     "links": "Doubtful links between elements: list, confirm, reject.",
     "db": "The database: migrate, status, url, upgrade, buckets, stop.",
-    "backup": "Backups: create, list, verify, prune.",
+    "backup": "Backups: create, daily, status, list, verify, prune.",
     "restore": "Bring a backup back: shown first, done with --apply, all of it or nothing.",
     "schedules": "Schedules: list, set, retention, report.",
     "doctor": "Look at machine, configuration, database, queue, files and backups; change nothing.",

@@ -29,9 +29,9 @@ def tend_once(dsn: str, files: FileStore, reports: Path) -> list[str]:
             done.append(f"files: {removed} removed")
         with connection.transaction():
             for report in operations.unwritten_reports(connection):
-                path, _ = write_period(report["document"], reports)
-                operations.report_written(connection, report["id"])
-                done.append(f"report: {path}")
+                written = write_period(report["document"], reports)
+                operations.report_written(connection, report["id"], written)
+                done.append(f"report: {written[0]}")
     return done
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -93,10 +95,10 @@ def unwritten_reports(connection: Connection) -> list[Row]:
     return _rows(connection, "unwritten_reports")
 
 
-def report_written(connection: Connection, report: int) -> None:
-    """Files were made of a report."""
+def report_written(connection: Connection, report: int, files: Sequence[Path]) -> None:
+    """These files were made of a report; webhooks are told."""
     with translated():
-        connection.execute(_SQL["report_written"], {"id": report})
+        connection.execute(_SQL["report_written"], {"id": report, "files": [str(f) for f in files]})
 
 
 def period_report(connection: Connection, project: str, period: str) -> Row:

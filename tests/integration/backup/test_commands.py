@@ -23,6 +23,10 @@ def call(
 
 def test_a_round_of_all_commands(call: Caller, stand: Stand) -> None:
     assert call("backup", "verify").code == 2
+    none = call("backup", "list")
+    assert none.code == 0
+    assert f"there is no backup in {stand.folder.path} yet" in none.out
+    assert json.loads(call("backup", "list", "--json").out) == []
     with psycopg.connect(stand.database.dsn) as connection:
         connection.execute("update core.files set size = size")
     made = call("backup", "create", "--verify", "--prune", "--json")

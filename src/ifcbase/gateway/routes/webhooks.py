@@ -32,6 +32,7 @@ EventType = Literal[
     "job.failed",
     "job.cancelled",
     "result.finished",
+    "report.weekly",
 ]
 Url = Annotated[str, Field(min_length=8, max_length=2048, examples=["https://example.com/hook"])]
 Secret = Annotated[

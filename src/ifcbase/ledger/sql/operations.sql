@@ -55,7 +55,7 @@ select id, document from core.reports where written_at is null order by id limit
    for update skip locked
 
 -- report_written: files were made of a report
-update core.reports set written_at = clock_timestamp() where id = %(id)s
+update core.reports set written_at = clock_timestamp(), files = %(files)s where id = %(id)s
 
 -- period_report: a report of a period, made now
 select core.period_report(p.id, clock_timestamp() - %(period)s::interval) as document
