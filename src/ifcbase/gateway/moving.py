@@ -1,4 +1,4 @@
-"""What moves while the gateway serves: the hub, the deliverer of webhooks, the broom."""
+"""What moves while the gateway serves: the hub, the deliverer of webhooks, the reaper, the broom."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ifcbase.errors import IfcbaseError
 from ifcbase.gateway.arriving import Arrivals
 from ifcbase.gateway.hub import Hub
 from ifcbase.gateway.state import Gateway
+from ifcbase.jobs.reaper import reap_until
 from ifcbase.webhooks.deliver import Deliverer
 
 _LOG = logging.getLogger(__name__)
@@ -32,9 +33,18 @@ async def moving(app: FastAPI, gateway: Gateway) -> AsyncIterator[None]:
     app.state.hub = hub = Hub(gateway.dsn)
     hub.start()
     stop = threading.Event()
-    threads = []
+    # Workers that reach the ledger over REST only cannot look for lost jobs themselves.
+    reaper = threading.Thread(
+        target=reap_until,
+        args=(gateway.dsn, gateway.engine, stop),
+        kwargs={"every_s": settings.reap_s},
+        name="reaper",
+        daemon=True,
+    )
+    reaper.start()
+    threads = [reaper]
     if settings.webhooks:
-        threads = Deliverer.of(settings, gateway.dsn).start(stop, DELIVERERS)
+        threads += Deliverer.of(settings, gateway.dsn).start(stop, DELIVERERS)
     broom = asyncio.create_task(_sweep(app.state.arrivals), name="broom")
     try:
         yield

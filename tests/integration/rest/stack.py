@@ -111,8 +111,12 @@ class RestStack:
             ),
             encoding="utf-8",
         )
-        self._run([nginx_binary(), "-p", str(self.folder), "-c", "nginx.conf"], {})
+        self.start_nginx()
         self.wait()
+
+    def start_nginx(self) -> None:
+        """Start the gateway, configured already."""
+        self._run([nginx_binary(), "-p", str(self.folder), "-c", "nginx.conf"], {})
 
     def start_postgrest(self) -> None:
         """Start PostgREST as self-hosted Supabase configures it."""
