@@ -7,15 +7,16 @@ from pathlib import Path
 
 from ifcbase.cli import context
 from ifcbase.errors import IfcbaseError
+from ifcbase.ledger.spooled import spooled
 from ifcbase.settings import Settings
 from ifcbase.stack.backup.source import connected
 from ifcbase.stack.doctor import database, machine
-from ifcbase.stack.doctor.checks import Check, Finding, State, ok, run, wrong
+from ifcbase.stack.doctor.checks import Check, Finding, State, ok, run, warning, wrong
 
 
 def everything(settings: Settings, *, self_test: bool = True) -> list[Finding]:
     """Every check of this machine, of the engine and of the database."""
-    checks = machine.checks(settings)
+    checks = [*machine.checks(settings), Check("spool", lambda: spool(settings))]
     if self_test:
         checks.append(Check("clash engine", lambda: engine(settings)))
     found = run(checks)
@@ -26,6 +27,17 @@ def everything(settings: Settings, *, self_test: bool = True) -> list[Finding]:
     except IfcbaseError as error:
         return [*found, Finding("database", State.WRONG, error.message, error.hint)]
     return [*found, Finding("database", State.OK, "answers"), *run(database.checks(settings, dsn))]
+
+
+def spool(settings: Settings) -> tuple[State, str, str]:
+    """Whether results of this host are not stored."""
+    if said := spooled(settings.spool_folder).warning():
+        return warning(
+            said,
+            "`ifcbase spool list` names the reasons; see that the database can be reached from "
+            "here, then `ifcbase spool flush`.",
+        )
+    return ok("every result of this host is stored")
 
 
 def engine(settings: Settings) -> tuple[State, str, str]:

@@ -88,9 +88,9 @@ class LocalFiles:
             )
         return path
 
-    def remove(self, project: str, sha256: str, unwanted_at: float) -> bool:
-        """Remove bytes that nobody has wanted since a moment (seconds since 1970); False if they
-        were put there again since, which keeps them. Gone already is removed."""
+    def remove(self, project: str, sha256: str, unwanted_s: float) -> bool:
+        """Remove bytes that nobody has wanted for so many seconds; False if they were put there
+        since, which keeps them. Gone already is removed."""
         path = self._path(project, sha256)
         held = path.with_name(f".removing-{sha256}")
         try:
@@ -98,7 +98,7 @@ class LocalFiles:
             path.rename(held)
         except FileNotFoundError:
             return True
-        if held.stat().st_mtime > unwanted_at:
+        if _age_s(held) < unwanted_s:
             held.replace(path)
             return False
         held.unlink()
@@ -114,6 +114,13 @@ class LocalFiles:
         if not _SHA256.fullmatch(sha256):
             raise ValueError(f"not a SHA-256: {sha256!r}")
         return self._project(project) / sha256[:2] / sha256
+
+
+def _age_s(path: Path) -> float:
+    """How old a file is by the clock that stamped it: the disk may be another machine's, and neither
+    need agree with the database about what time it is."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".clock-") as now:
+        return os.fstat(now.fileno()).st_mtime - path.stat().st_mtime
 
 
 def _sync_folder(folder: Path) -> None:

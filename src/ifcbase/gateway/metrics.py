@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ifcbase import __version__
 from ifcbase.errors import IfcbaseError
 from ifcbase.gateway.state import Gateway, rows
+from ifcbase.jobs.metrics import spool_figures
 from ifcbase.sqlfiles import queries
 
 _SQL = queries("ifcbase.gateway", "metrics.sql")
@@ -132,19 +133,15 @@ class _Standing(Collector):
 
     def _of_disk(self) -> Iterator[Metric]:
         settings = self._gateway.settings
-        spool = _gauge("spool_files", "Results waiting on this machine for the database.")
-        spooled = _gauge("spool_bytes", "Their size.")
         cache = _gauge("cache_bytes", "What is kept on this machine and can be computed again.")
         free = _gauge("storage_free_bytes", "Room on the disk of IFCBASE_HOME.")
-        count, size = measure(settings.home / "spool")
-        spool.add_metric([], count)
-        spooled.add_metric([], size)
         cache.add_metric([], measure(settings.cache_folder)[1])
         try:
             free.add_metric([], shutil.disk_usage(settings.home).free)
         except OSError as error:
             _LOG.warning("metrics: %s", error)
-        yield from (spool, spooled, cache, free)
+        yield from (cache, free)
+        yield from spool_figures(settings.spool_folder)
 
 
 def _of_rows(found: dict[str, list[dict[str, Any]]]) -> Iterator[Metric]:

@@ -24,6 +24,7 @@ from ifcbase.gateway.tokens import Tokens
 from ifcbase.jobs.engine import Connection, Engine
 from ifcbase.jobs.engines import engine_for
 from ifcbase.ledger.connect import connection_options, translated
+from ifcbase.ledger.spooled import spooled
 from ifcbase.settings import Settings
 from ifcbase.sqlfiles import queries
 from ifcbase.stack import migrations
@@ -107,6 +108,13 @@ class Gateway:
                 "files": lambda: writable(self.settings.files_folder),
             }
         )
+
+    def spool_warning(self) -> str:
+        """What waits in this host's spool, in a sentence; empty if nothing does."""
+        try:
+            return spooled(self.settings.spool_folder).warning()
+        except OSError as error:
+            return f"it cannot be read: {error.strerror}"
 
     def _answers(self) -> None:
         with self.connection() as connection:

@@ -6,18 +6,20 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from ifcbase import __version__
 from ifcbase.errors import ConfigError, IfcbaseError
+from ifcbase.jobs.readiness import Readiness, listen
 from ifcbase.ledger import operations
 from ifcbase.ledger.connect import connect
+from ifcbase.ledger.spooled import spooled
 from ifcbase.settings import Settings
 
 _LOG = logging.getLogger(__name__)
@@ -101,13 +103,50 @@ class Disk(Collector):
         yield total
 
 
-class WorkerMetrics:
-    """What one worker counts, beside the figures of its ledger and of its disks."""
+def spool_figures(folder: Path) -> Iterator[Metric]:
+    """What lies in this host's spool; nothing where that cannot be read."""
+    try:
+        found = spooled(folder)
+    except OSError as error:
+        _LOG.warning("figures of the spool could not be read: %s", error)
+        return
+    results = GaugeMetricFamily(
+        "ifcbase_spool_results",
+        "Results on this host that are not stored: they wait, or were refused",
+        labels=["state"],
+    )
+    size = GaugeMetricFamily("ifcbase_spool_bytes", "Their size", labels=["state"])
+    oldest = GaugeMetricFamily(
+        "ifcbase_spool_oldest_seconds", "Age of the oldest of them; 0: none", labels=["state"]
+    )
+    for state, part in (("waiting", found.waiting), ("refused", found.refused)):
+        results.add_metric([state], part.results)
+        size.add_metric([state], part.size)
+        oldest.add_metric([state], part.oldest_s)
+    yield from (results, size, oldest)
 
-    def __init__(self, dsn: str, settings: Settings) -> None:
+
+class SpoolFigures(Collector):
+    """``spool_figures`` of one folder, read when they are asked for."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """See ``spool_figures``."""
+        return spool_figures(self._folder)
+
+
+class WorkerMetrics:
+    """What one worker counts, beside the figures of its host and, where it has a DSN, of its ledger."""
+
+    def __init__(self, dsn: str | None, settings: Settings) -> None:
         self.registry = CollectorRegistry()
-        self.registry.register(LedgerFigures(dsn))
+        self.readiness = Readiness(settings.spool_folder)
+        if dsn is not None:
+            self.registry.register(LedgerFigures(dsn))
         self.registry.register(Disk(files=settings.files_folder, backups=settings.backups))
+        self.registry.register(SpoolFigures(settings.spool_folder))
         self._deliveries = Counter(
             "ifcbase_worker_deliveries", "Ids this worker was given", registry=self.registry
         )
@@ -122,6 +161,7 @@ class WorkerMetrics:
 
     def begin(self) -> None:
         """A job was handed over."""
+        self.readiness.works()
         self._deliveries.inc()
         self._busy.set(1)
 
@@ -132,12 +172,13 @@ class WorkerMetrics:
             self._failures.inc()
 
     def serve(self, settings: Settings) -> WSGIServer | None:
-        """Answer `/metrics` where the settings say so; None where they do not. Raises ConfigError."""
+        """Answer `/metrics` and `/readyz` where the settings say so; None where they do not. Raises
+        ConfigError."""
         if not settings.metrics_port:
             return None
         for port in range(settings.metrics_port, min(settings.metrics_port + _PORTS, 65536)):
             try:
-                server, _ = start_http_server(port, settings.metrics_host, self.registry)
+                server = listen(settings.metrics_host, port, self.registry, self.readiness)
             except OSError as error:
                 _LOG.debug("port %s: %s", port, error)
                 continue

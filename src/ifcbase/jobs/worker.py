@@ -131,9 +131,13 @@ def _work_until(
     pause = 0.5
     while not stop.is_set():
         try:
+            if metrics:
+                metrics.readiness.asks()
             engine.work(queues, _logged(runner.handle, metrics), stop, name)
             pause = 0.5
         except LedgerUnavailable as error:
+            if metrics:
+                metrics.readiness.away(error)
             _LOG.warning("%s; trying again in %.1f s", error.message, pause)
             if not isinstance(error, LedgerFull):
                 runner.revive()
@@ -143,7 +147,7 @@ def _work_until(
 
 def _metrics(settings: Settings, dsn: str | None) -> tuple[WorkerMetrics | None, WSGIServer | None]:
     """What counts for monitoring and what answers for it, where the settings want them."""
-    if not settings.metrics_port or dsn is None:
+    if not settings.metrics_port:
         return None, None
     from ifcbase.jobs.metrics import WorkerMetrics
 

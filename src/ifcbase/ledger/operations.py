@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -82,9 +83,11 @@ def remove_unwanted(connection: Connection, files: LocalFiles, *, limit: int = 5
     again and was not told to the ledger yet stays and does not count."""
     removed = 0
     with translated(), connection.transaction():
+        # Lengths of time, no moments: this machine's clock and the database's may differ.
+        began = time.monotonic()
         found = connection.execute(_SQL["unwanted_files"], {"limit": limit}).fetchall()
-        for name, project, sha256, unwanted_at in found:
-            if files.remove(name, sha256, unwanted_at.timestamp()):
+        for name, project, sha256, unwanted_s in found:
+            if files.remove(name, sha256, unwanted_s + time.monotonic() - began):
                 connection.execute(_SQL["file_removed"], {"project": project, "sha256": sha256})
                 removed += 1
     return removed

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.integration.gateway.conftest import Served
+from tests.unit.jobs.test_readiness import put
 
 
 def test_a_gateway_that_serves_is_alive_ready_and_healthy(served: Served) -> None:
@@ -13,6 +16,18 @@ def test_a_gateway_that_serves_is_alive_ready_and_healthy(served: Served) -> Non
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
     assert set(ready.json()["checks"].values()) == {"ok"}
     assert served.client.get("/health").json()["status"] == "healthy"
+
+
+def test_a_result_in_the_spool_warns_and_requests_are_served(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert served.client.get("/readyz").json()["warnings"] == {}
+    monkeypatch.setattr(served.gateway.settings, "home", tmp_path)
+    (tmp_path / "files").mkdir()
+    put(tmp_path)
+    answer = served.client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+    assert "1 result is not stored yet" in answer.json()["warnings"]["spool"]
 
 
 @pytest.mark.parametrize("address", ["/nothing", "/healthz/", "/v1/nothing/at/all"])

@@ -32,8 +32,8 @@ def test_every_part_has_its_figures(served: Served, monkeypatch: pytest.MonkeyPa
     assert found["ifcbase_jobs"]["diff", "queued"] >= 1
     assert found["ifcbase_queue_oldest_seconds"]["diff",] >= 0
     for name in (
-        "ifcbase_attempts_running", "ifcbase_webhook_outbox", "ifcbase_spool_files",
-        "ifcbase_spool_bytes", "ifcbase_cache_bytes", "ifcbase_storage_files",
+        "ifcbase_attempts_running", "ifcbase_webhook_outbox", "ifcbase_spool_results",
+        "ifcbase_spool_bytes", "ifcbase_spool_oldest_seconds", "ifcbase_cache_bytes", "ifcbase_storage_files",
         "ifcbase_storage_bytes", "ifcbase_storage_free_bytes", "ifcbase_database_bytes",
         "ifcbase_event_listeners", "ifcbase_build_info",
     ):  # fmt: skip

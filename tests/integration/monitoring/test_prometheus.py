@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from ifcbase.errors import ConfigError
-from ifcbase.jobs.metrics import LEDGER, LedgerFigures, WorkerMetrics
+from ifcbase.jobs.metrics import LEDGER, LedgerFigures, WorkerMetrics, spool_figures
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.ledger.connect import connect
 from ifcbase.settings import Settings
@@ -72,6 +72,7 @@ def test_every_alert_says_what_to_do_and_reads_figures_that_exist() -> None:
         assert "summary: " in body, name
     read = set(re.findall(r"\bifcbase_(\w+)", text))
     known = {*LEDGER, "ledger_up", "disk_free_bytes", "disk_total_bytes"}
+    known |= {each.name.removeprefix("ifcbase_") for each in spool_figures(Path("nowhere"))}
     assert read <= known
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from ifcbase.errors import Thinned
+from ifcbase.errors import FileMissing, Thinned
 from ifcbase.files.local import LocalFiles
 from ifcbase.ledger import chains, operations
 from ifcbase.ledger.connect import translated
@@ -277,3 +279,40 @@ def test_a_file_that_is_also_an_upload_is_not_let_go(long_chain: Chain) -> None:
     world.sql("update clash.results set thinned_at = now() where job_id = %s", job)
     assert world.value("select core.let_go_of_files(array[%s::uuid])", job) == 1
     assert world.sql("select sha256 from core.files where unwanted_at is not null") == [("b" * 64,)]
+
+
+@pytest.mark.parametrize("apart_s", [-86_400.0, 86_400.0])
+def test_a_machine_whose_clock_is_a_day_off_removes_what_is_old_and_nothing_else(
+    long_chain: Chain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart_s: float
+) -> None:
+    """Files are stamped by another clock than the ledger's: a slow one made bytes that had just come
+    again look older than the moment they were let go, and they were removed."""
+    world, files = long_chain.world, LocalFiles(tmp_path / "files")
+    project = world.value("select name from core.projects where id = 1")
+    made = tmp_path / "made"
+    hashes = {}
+    for name, age_s in (("old", 7200.0), ("came again", 60.0)):
+        made.write_text(name)
+        hashes[name] = files.put(project, made).sha256
+        world.sql("select core.add_file(1, %s, 8, 'o')", hashes[name])
+        stamp = time.time() + apart_s - age_s
+        os.utime(files.fetch(project, hashes[name]), (stamp, stamp))
+    world.sql("update core.files set unwanted_at = clock_timestamp() - interval '1 hour'"
+              " where sha256 = any(%s)", list(hashes.values()))  # fmt: skip
+    real = tempfile.NamedTemporaryFile
+
+    def stamped(**given: Any) -> Any:
+        found = real(**given)
+        os.utime(found.fileno(), (time.time() + apart_s,) * 2)
+        return found
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", stamped)
+    assert operations.remove_unwanted(world.connection, files) == 1
+    assert files.fetch(project, hashes["came again"]).read_text() == "came again"
+    with pytest.raises(FileMissing):
+        files.fetch(project, hashes["old"])
+    assert world.sql("select sha256 from core.files where removed_at is not null") == [
+        (hashes["old"],)
+    ]
+    left = [each for each in files.folder.rglob(".*") if each.is_file()]
+    assert left == [], "no file to read the clock stays"

@@ -23,6 +23,10 @@ class Readiness(BaseModel):
 
     status: Literal["ready", "not ready"]
     checks: dict[str, str] = Field(examples=[{"database": "ok", "migrations": "ok", "files": "ok"}])
+    warnings: dict[str, str] = Field(
+        default_factory=dict,
+        examples=[{"spool": "2 results are not stored yet, the oldest for 5 min"}],
+    )
 
 
 class Health(BaseModel):
@@ -40,12 +44,19 @@ def alive() -> Alive:
 
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "Not ready"}})
 def ready(gateway: GatewayDep, response: Response) -> Readiness:
-    """Requests can be served: database, migrations, files. 503 if not."""
+    """Requests can be served: database, migrations, files. 503 if not.
+
+    What waits in the spool of this host warns: requests can be served all the same."""
     checks = gateway.checks.words()
     good = all(word == "ok" for word in checks.values())
     if not good:
         response.status_code = 503
-    return Readiness(status="ready" if good else "not ready", checks=checks)
+    said = gateway.spool_warning()
+    return Readiness(
+        status="ready" if good else "not ready",
+        checks=checks,
+        warnings={"spool": said} if said else {},
+    )
 
 
 @router.get("/health")

@@ -30,8 +30,9 @@ select check_name as "check", result_id, name, finished_at
 select check_name as "check", result_id, name, finished_at, sightings
   from core.thin(%(age)s::interval, %(keep)s, %(batch)s)
 
--- unwanted_files: files whose bytes nobody needs any more
-select p.name, f.project_id, f.sha256, f.unwanted_at
+-- unwanted_files: files whose bytes nobody needs any more, and for how many seconds
+select p.name, f.project_id, f.sha256,
+       extract(epoch from clock_timestamp() - f.unwanted_at)::float8 as unwanted_s
   from core.files f join core.projects p on p.id = f.project_id
  where f.unwanted_at is not null and f.removed_at is null
    -- Whoever came to need them while they were let go.
