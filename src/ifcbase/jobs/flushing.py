@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ifcbase.errors import IfcbaseError, LeaseLost, LedgerUnavailable
@@ -19,20 +20,22 @@ _FIRST_PAUSE_S = 1.0
 @dataclass(slots=True)
 class Flusher:
     """Durations in seconds. ``silence_s``: how long an entry may be silent before its job is
-    computed again elsewhere; every try that reaches the database renews that."""
+    computed again elsewhere; every try that reaches the database renews that. ``documents``: stores
+    what scripts left, and gives how many of those still wait."""
 
     ledger: Ledger
     files: FileStore
     spool: Spool
     lease_s: float
     silence_s: float
+    documents: Callable[[], int] = int  # none: zero
 
     def flush_until(self, stop: threading.Event, *, every_s: float) -> None:
         """Rounds until told to stop: at first quickly, then as often as was asked for."""
         pause = min(_FIRST_PAUSE_S, every_s)
         while not stop.wait(pause):
             try:
-                waiting = self.flush_once()
+                waiting = self.flush_once() + self.documents()
             except Exception:  # noqa: BLE001 (logged; see below)
                 # Without this thread nothing that waits would ever be stored.
                 _LOG.exception("looking into the spool failed")

@@ -13,6 +13,7 @@ from ifcbase.errors import IfcbaseError, LedgerFull, LedgerUnavailable
 from ifcbase.files.backend import file_store
 from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
+from ifcbase.jobs.documents import WaitingDocuments
 from ifcbase.jobs.engine import Engine
 from ifcbase.jobs.flushing import Flusher
 from ifcbase.jobs.memory import HostMemory, machine_mb
@@ -94,8 +95,11 @@ def work(
                 "schedules", tend_until, dsn, files, settings.reports, stop, every_s=settings.tend_s
             ),
         ]
+    documents = WaitingDocuments(settings)
     if spool:
-        flusher = Flusher(ledger, files, spool, settings.lease_s, settings.spool_silence_s)
+        flusher = Flusher(
+            ledger, files, spool, settings.lease_s, settings.spool_silence_s, documents.flush
+        )
         beside.append(_beside("flusher", flusher.flush_until, stop, every_s=settings.spool_retry_s))
     for each in beside:
         each.start()
@@ -109,6 +113,7 @@ def work(
             answering.server_close()
         sandbox.close()
         ledger.close()
+        documents.close()
         for each in beside:
             each.join(timeout=10)
 

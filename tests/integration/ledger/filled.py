@@ -51,7 +51,7 @@ class Filled(World):
             case "key write":
                 return "authenticated", {"ifcbase_project": own, "ifcbase_verbs": ["read", "write"]}
             case "worker":
-                return "ifc_worker", {"sub": "worker-own"}
+                return "ifc_worker", {"sub": "worker-own", "jti": "worker-own"}
             case "service":
                 return "service_role", {"role": "service_role"}
         return "authenticated", {"sub": USERS[caller], "role": "authenticated"}

@@ -146,7 +146,7 @@ def test_a_worker_reaches_what_its_lease_is_about(site: Site, lease: str) -> Non
         able = {b for b in BUCKETS if site.may_write(b, object_name("own", NEW))}
         assert able == {"clash-results"}
         assert not site.may_write("clash-results", object_name("foreign", NEW))
-    with site.calling("ifc_worker", sub="another"):
+    with site.calling("ifc_worker", sub="another", jti="two"):
         assert site.seen() == set()
         assert not site.may_write("clash-results", object_name("own", NEW))
 
@@ -185,7 +185,10 @@ def test_names_of_another_form_belong_to_nobody(site: Site, name: str) -> None:
 def test_nobody_but_the_service_changes_an_object(site: Site, statement: str) -> None:
     with site.calling("authenticated", sub=EDITOR):
         assert site.connection.execute(statement).rowcount == 0
-    with site.calling("ifc_worker", sub="w"), pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with (
+        site.calling("ifc_worker", sub="w", jti="one"),
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
         site.connection.execute(statement)
 
 
@@ -215,7 +218,7 @@ def test_storages_own_connection_finds_the_lease(
         try:
             site = Site(database)
             admin.execute("set session authorization authenticator")
-            claims = json.dumps({"role": "ifc_worker", "sub": "w"})
+            claims = json.dumps({"role": "ifc_worker", "sub": "w", "jti": "one"})
             admin.execute("select set_config('request.jwt.claims', %s, false)", [claims])
             admin.execute("set role ifc_worker")
             admin.execute("select public.start_attempt(%s, 'w', 'h', 600)", [site.clash.id])

@@ -32,7 +32,7 @@ select p.proname, 'select public.' || quote_ident(p.proname) || '(' || (
 @contextmanager
 def worker(world: World, token_id: str | None) -> Iterator[None]:
     """Act as PostgREST does for a worker's token; what was done stays."""
-    claims = {"role": "ifc_worker", "sub": "w"} | ({"jti": token_id} if token_id else {})
+    claims = {"role": "ifc_worker", "sub": "w"} | ({} if token_id is None else {"jti": token_id})
     world.sql("select set_config('request.jwt.claims', %s, false)", json.dumps(claims))
     world.sql("set role ifc_worker")
     try:
@@ -95,12 +95,41 @@ def test_a_revoked_token_reads_the_results_of_its_jobs_no_more(world: World) -> 
 
 def test_others_go_on(world: World) -> None:
     revoke(world.connection, "one")
-    for token_id in ("two", None):
-        job = world.job({"A": "a"})
-        with worker(world, token_id):
-            token = take(world, job)
-            assert token is not None
-            assert world.value("select public.heartbeat(%s)", token) == {"cancel": False}
+    job = world.job({"A": "a"})
+    with worker(world, "two"):
+        token = take(world, job)
+        assert token is not None
+        assert world.value("select public.heartbeat(%s)", token) == {"cancel": False}
+
+
+@pytest.mark.parametrize("token_id", [None, ""])
+def test_a_token_without_an_id_could_not_be_revoked_and_is_refused(
+    world: World, token_id: str | None
+) -> None:
+    """Its holder would have kept every right until it expired, whatever anybody did."""
+    job = world.job({"A": "a"})
+    with worker(world, token_id), pytest.raises(TokenRevoked, match="no id"), translated():
+        take(world, job)
+    assert world.state(job) == "queued"
+    with worker(world, "one"):
+        token = take(world, job)
+        assert token is not None
+    with worker(world, token_id):
+        for name, call in world.sql(DOORS):
+            with pytest.raises(psycopg.Error) as refused, world.connection.transaction():
+                world.connection.execute(call, [token])
+            assert refused.value.sqlstate == "PT401", name
+
+
+def test_a_worker_on_a_dsn_has_no_token_and_goes_on(world: World) -> None:
+    """Nothing of it can be revoked but its password."""
+    job = world.job({"A": "a"})
+    world.sql("select set_config('request.jwt.claims', '', false)")
+    world.sql("set role ifc_worker")
+    try:
+        assert take(world, job) is not None
+    finally:
+        world.sql("reset role")
 
 
 def test_revoking_again_keeps_the_first_line_and_expired_ones_are_forgotten(world: World) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,8 +78,10 @@ def _absent(reason: str) -> NoReturn:
 def minted(role: str, *, valid_s: float = 3600, secret: str = SECRET, **claims: Any) -> str:
     """A token as Supabase's keys and sessions are: HS256, signed with the stack's secret."""
     now = int(time.time())
+    # Workers' tokens have an id, by which they can be revoked.
+    known = {"jti": str(uuid.uuid4())} if role == "ifc_worker" else {}
     return jwt.encode(
-        {"role": role, "iss": "supabase", "iat": now, "exp": now + int(valid_s), **claims},
+        {"role": role, "iss": "supabase", "iat": now, "exp": now + int(valid_s), **known, **claims},
         secret,
         algorithm="HS256",
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,12 @@ from supabase import Client
 
 from ifcbase import supabase_client
 from ifcbase.errors import ConfigError, LedgerError
+from ifcbase.files.local import LocalFiles
+from ifcbase.jobs.documents import WaitingDocuments
+from ifcbase.jobs.flushing import Flusher
 from ifcbase.ledger.rest import calls
 from ifcbase.ledger.rest.client import Access, make_client
+from ifcbase.ledger.spool import Spool
 from ifcbase.settings import get_settings
 from tests.integration.rest.faulty import FaultyProxy
 from tests.integration.rest.stack import RestStack, minted
@@ -187,6 +193,40 @@ def test_what_cannot_be_stored_waits_and_goes_with_the_next(plan: FaultyProxy, b
     assert [found for _, found in stored(busy, name)] == [DOCUMENT]
     assert not path.exists()
     assert supabase_client.flush_documents() == 0
+
+
+def test_a_worker_of_the_host_stores_what_a_script_left(
+    plan: FaultyProxy, busy: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to run a script again, or to know of `spool flush`."""
+    monkeypatch.setattr(calls, "PATIENCE_S", 0.05)
+    name = f"left {busy.project}"
+    plan.down()
+    path = Path(supabase_client.save_clash_result(name, "o.json", 1, DOCUMENT)["spooled"])
+    documents = WaitingDocuments(get_settings())
+    nobody: Any = None
+    spool = Spool(tmp_path / "spool", 1)
+    flusher = Flusher(nobody, LocalFiles(tmp_path / "files"), spool, 30.0, 600.0, documents.flush)
+    stop, tried = threading.Event(), len(plan.calls)
+    thread = threading.Thread(target=flusher.flush_until, args=(stop,), kwargs={"every_s": 0.05})
+    thread.start()
+    try:
+        wait_until(lambda: len(plan.calls) > tried)
+        assert stored(busy, name) == []
+        plan.up()
+        wait_until(lambda: not path.exists())
+    finally:
+        stop.set()
+        thread.join()
+        documents.close()
+    assert [found for _, found in stored(busy, name)] == [DOCUMENT]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def test_a_document_that_was_stored_unheard_is_flushed_to_the_same_row(

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ifcbase.errors import IfcbaseError, KeyRefused, LedgerUnavailable, SpoolDamaged, SpoolFull
+from ifcbase.errors import (
+    IfcbaseError,
+    KeyRefused,
+    LedgerSlow,
+    LedgerUnavailable,
+    SpoolDamaged,
+    SpoolFull,
+)
 from ifcbase.ledger.payloads import clean_payload
 from ifcbase.ledger.rest.calls import Calls
 
@@ -73,7 +80,8 @@ class DocumentSpool:
     def flush(self, calls: Calls) -> int:
         """Send what waits; how many still do. What the database refuses is kept under another name."""
         left = 0
-        for path in self.waiting():
+        waiting = self.waiting()
+        for number, path in enumerate(waiting):
             try:
                 key, row = _read(path)
                 record = insert_document(calls, key, row)
@@ -81,6 +89,9 @@ class DocumentSpool:
                 _LOG.info("%s was sent by another process", path.name)
             except (LedgerUnavailable, KeyRefused) as error:
                 _LOG.info("%s waits: %s", path.name, error.message)
+                if not isinstance(error, LedgerSlow):
+                    # Those behind it would wait for the same, each as long as this one did.
+                    return left + len(waiting) - number
                 left += 1
             except IfcbaseError as error:
                 _LOG.error("%s is refused: %s", path.name, error.message)
