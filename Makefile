@@ -8,7 +8,7 @@ REST := tests/integration/rest
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .PHONY: help demo up rest-stack test test-long test-quick test-faults test-compose stack-up stack-down lint format bench \
-  bench-clash bench-conversion bench-validate bench-diff bench-ledger bench-gateway bench-large lock clean
+  bench-clash bench-conversion bench-validate bench-diff bench-ledger bench-gateway bench-jobs bench-large lock clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -59,7 +59,7 @@ MODELS ?= ../shared/models
 STOCK ?=
 ROUNDS ?= 1
 RESULTS ?= 20
-bench: bench-clash bench-conversion bench-validate bench-diff bench-ledger bench-gateway  ## measure everything; each writes its section of benchmarks/RESULTS.md
+bench: bench-clash bench-conversion bench-validate bench-diff bench-ledger bench-gateway bench-jobs  ## measure everything; each writes its section of benchmarks/RESULTS.md
 
 bench-clash: $(VENV)/.dev $(VENV)/.kernels  ## measure clash detection against ifcclash and ifcfast
 	@$(BIN)/python -m benchmarks $(BENCH)
@@ -83,6 +83,12 @@ bench-gateway: $(VENV)/.dev  ## measure the gateway under load, and its memory w
 	@export IFCBASE_HOME="$$(mktemp -d)" IFCBASE_EMBEDDED=1; \
 	  $(BIN)/ifcbase db migrate >/dev/null && \
 	  $(BIN)/python -m benchmarks.gateway "$$($(BIN)/ifcbase db url)"; code=$$?; \
+	  $(BIN)/ifcbase db stop; rm -rf "$$IFCBASE_HOME"; exit $$code
+
+bench-jobs: $(VENV)/.dev  ## measure the path of a job that does nothing, over both queue engines
+	@export IFCBASE_HOME="$$(mktemp -d)" IFCBASE_EMBEDDED=1; \
+	  $(BIN)/ifcbase db migrate >/dev/null && \
+	  PYTHONPATH=src:. $(BIN)/python -m benchmarks.jobs "$$($(BIN)/ifcbase db url)"; code=$$?; \
 	  $(BIN)/ifcbase db stop; rm -rf "$$IFCBASE_HOME"; exit $$code
 
 bench-large: $(VENV)/.dev $(VENV)/.kernels  ## IDS validation and diff on 250 000 elements (minutes, 2 GB of memory)
