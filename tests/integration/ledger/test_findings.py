@@ -138,6 +138,8 @@ def test_open_is_what_is_there_and_undecided(chain: Chain) -> None:
         "select discipline, check_name, open, untested from core.open_by_discipline order by 1"
     )
     assert by_discipline == [("architecture", "clash", 1, 1), ("mechanical", "clash", 1, 1)]
+    by_storey = "select storey, check_name, open, untested from core.open_by_storey"
+    assert chain.world.sql(by_storey) == [("Ground floor", "clash", 1, 1)]
 
 
 def test_a_finding_within_one_discipline_counts_once(chain: Chain) -> None:

@@ -317,16 +317,6 @@ def test_a_pair_that_is_still_there_is_not_written_again(chain: Chain) -> None:
     assert agrees(chain)
 
 
-def test_states_go_with_the_result_that_saw_them_last(chain: Chain) -> None:
-    first, second, third = (chain.run(found) for found in ([ONE, TWO], [TWO], [TWO]))
-    chain.world.sql("update clash.results set original_clash_id = null")
-    chain.world.sql("delete from clash.results where id = %s", third)
-    assert chain.world.sql("select last_seen from clash.pair_states") == [(first,)]
-    assert (
-        chain.world.value("select latest_result from clash.sets where id = %s", chain.id) == second
-    )
-
-
 def test_sightings_go_with_their_pair_and_their_result(chain: Chain) -> None:
     """No reference takes them along any more."""
     first = chain.run([ONE, TWO])
@@ -334,7 +324,6 @@ def test_sightings_go_with_their_pair_and_their_result(chain: Chain) -> None:
     chain.world.sql("delete from clash.pairs where id = %s", chain.pair_id(ONE))
     left = "select result_id, count(*) from clash.sighting_rows group by 1 order by 1"
     assert [each[1] for each in chain.world.sql(left)] == [1, 1]
-    chain.world.sql("update clash.results set original_clash_id = null")
     chain.world.sql("delete from clash.results where id > %s", first)
     assert chain.world.sql(left) == [(first, 1)]
 
