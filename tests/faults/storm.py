@@ -137,7 +137,8 @@ class Storm:
         while True:
             try:
                 counts, _, _ = counted(self.stand.postgres.dsn())
-                waits = counts["writing"] + counts["open_attempts"] + len(spool.entries())
+                entries = sum(not each.refused for each in spool.entries())
+                waits = counts["writing"] + counts["open_attempts"] + entries
             except psycopg.OperationalError:
                 waits = 1
             if not waits:
