@@ -129,7 +129,7 @@ class Report:
 
 HEAD = (
     "| combination | jobs | kills | attempts | finished | typed errors | duplicates | lost "
-    "| from a spool | seconds |\n|---|---|---|---|---|---|---|---|---|---|"
+    "| from a spool | seconds | wrong | when, how |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
 )
 
 

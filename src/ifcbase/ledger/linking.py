@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ifcbase.errors import Conflict, LedgerBusy
 from ifcbase.ifc.matching import Matches, Method, match, match_moved
 from ifcbase.ifc.signatures import Ints, Signatures
 from ifcbase.ledger.interface import Candidates, MatchingDue, Unmatched, Writer
@@ -27,7 +28,8 @@ class _Compared:
 
 def link_versions(writer: Writer) -> None:
     """Match every version of the job that is due and store the links, with those that moved from
-    one model of the project to another, whichever job brought it."""
+    one model of the project to another, whichever job brought it. Raises LedgerBusy if another
+    version came meanwhile: then all that was to be saved is saved anew."""
     due = list(writer.matching_due())
     compared = []
     for each in due:
@@ -37,7 +39,11 @@ def link_versions(writer: Writer) -> None:
     moved, movers = _moved(writer, due, compared)
     links = {each.due.version: _links(each, movers) for each in compared}
     for each in due:
-        writer.store_links(each, links.get(each.version, []) + moved.get(each.version, []))
+        try:
+            writer.store_links(each, links.get(each.version, []) + moved.get(each.version, []))
+        except Conflict as error:
+            # Over REST each call stands by itself, and what was matched may be an old picture.
+            raise LedgerBusy(error.message) from error
 
 
 def _links(each: _Compared, movers: set[int]) -> Links:

@@ -19,6 +19,7 @@ from ifcbase.jobs import submit
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.flushing import Flusher
 from ifcbase.jobs.sandbox import SandboxJob, SandboxResult
+from ifcbase.ledger import linking, recording
 from ifcbase.ledger.interface import Ledger
 from ifcbase.ledger.postgres import PostgresLedger
 from ifcbase.ledger.rest import calls
@@ -461,3 +462,44 @@ def test_what_waits_is_listed_shown_and_flushed_by_command(
     assert "empty" in called("list").stdout
     assert called("flush").exit_code == 0
     get_settings.cache_clear()
+
+
+def test_versions_that_two_jobs_bring_at_once_are_matched_anew_and_fail_no_job(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, matching = site.host, linking.link_versions
+    earlier, later = host.job("1"), host.job("2")
+    other = site.ledger()
+    there = Host(host.world, other, host.folder / "there", "there")
+    calls_of = {"later": 0}
+
+    def late(writer: Any) -> None:
+        """Matching of the later job; the first time, the earlier versions come in between."""
+        calls_of["later"] += 1
+        if calls_of["later"] > 1:
+            matching(writer)
+            return
+        due = writer.matching_due
+
+        def looked() -> Any:
+            found = due()
+            monkeypatch.setattr(recording, "link_versions", matching)
+            there.work(earlier)
+            monkeypatch.setattr(recording, "link_versions", late)
+            return found
+
+        monkeypatch.setattr(writer, "matching_due", looked)
+        matching(writer)
+
+    if isinstance(host.ledger, PostgresLedger):
+        other.close()
+        pytest.skip("one transaction holds the models' lock from the first inventory to its end")
+    monkeypatch.setattr(recording, "link_versions", late)
+    host.work(later)
+    assert host.world.state(earlier) == "finished"
+    while host.spool.entries():
+        host.flusher.flush_once()
+    assert_stored(host, later)
+    assert calls_of["later"] == 2
+    assert host.computed == 1
+    other.close()
