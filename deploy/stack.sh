@@ -13,7 +13,8 @@ export IFC_LISTENERS=$PWD/supabase/listeners.yaml
 
 supabase() {
   docker compose --env-file "$ENV_FILE" --project-directory "$UPSTREAM" \
-    -f "$UPSTREAM/docker-compose.yml" -f supabase/docker-compose.ifc.yml "$@"
+    -f "$UPSTREAM/docker-compose.yml" -f supabase/docker-compose.ifc.yml \
+    ${SUPABASE_METRICS:+-f supabase/docker-compose.metrics.yml} "$@"
 }
 pipeline() { docker compose --env-file "$ENV_FILE" -f compose.yml "$@"; }
 

@@ -268,6 +268,15 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address on which a worker answers `/metrics`."
     )
 
+    reader_password: SecretStr | None = Field(
+        default=None,
+        description="Password that `ifcbase db reader` gives the role as which dashboards read.",
+    )
+    reader_projects: str = Field(
+        default="",
+        description="The projects dashboards see, comma-separated; all of them if empty.",
+    )
+
     # --- output ---
     log_level: Annotated[str, _variable("LOG_LEVEL")] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."

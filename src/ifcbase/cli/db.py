@@ -9,16 +9,17 @@ import typer
 
 from ifcbase.cli import context
 from ifcbase.cli.output import JsonOption, console, print_json, progress_line, table
-from ifcbase.errors import Conflict
+from ifcbase.errors import ConfigError, Conflict
 from ifcbase.ledger import access
 from ifcbase.settings import get_settings
 from ifcbase.stack import migrations
 from ifcbase.stack import upgrade as move
 from ifcbase.stack.embedded import EmbeddedPostgres
 from ifcbase.stack.locking import is_locked
+from ifcbase.stack.reader import make_reader
 
 app = typer.Typer(
-    help="The database: migrate, status, url, upgrade, buckets, stop.", no_args_is_help=True
+    help="The database: migrate, status, url, upgrade, buckets, reader, stop.", no_args_is_help=True
 )
 
 
@@ -100,6 +101,33 @@ def buckets(as_json: JsonOption = False) -> int:
     else:
         console().say("the buckets are there, private, with their policies")
     return 1 if told else 0
+
+
+@app.command("reader")
+def reader(
+    project: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="It sees this project; those of IFCBASE_READER_PROJECTS if none is named."
+        ),
+    ] = None,
+) -> None:
+    """Make or change the role ifcbase_reader, as which dashboards read; safe to repeat.
+
+    Its password is IFCBASE_READER_PASSWORD. Run it again after an upgrade.
+    """
+    settings = get_settings()
+    if settings.reader_password is None:
+        raise ConfigError(
+            "there is no password for the role ifcbase_reader",
+            hint="Set IFCBASE_READER_PASSWORD, or IFCBASE_READER_PASSWORD_FILE.",
+        )
+    dsn = context.database(settings)
+    migrations.require_head(dsn)
+    named = [each.strip() for each in settings.reader_projects.split(",") if each.strip()]
+    projects = project or named
+    make_reader(dsn, settings.reader_password.get_secret_value(), projects)
+    console().say(f"ifcbase_reader sees {', '.join(projects) if projects else 'every project'}")
 
 
 @app.command("stop")

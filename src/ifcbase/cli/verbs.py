@@ -33,7 +33,7 @@ VERBS = {
     "rules": "Decision rules: add, list, off, on.",
     "ledger": "The ledger itself: verify.",
     "links": "Doubtful links between elements: list, confirm, reject.",
-    "db": "The database: migrate, status, url, upgrade, buckets, stop.",
+    "db": "The database: migrate, status, url, upgrade, buckets, reader, stop.",
     "backup": "Backups: create, daily, status, list, verify, prune.",
     "restore": "Bring a backup back: shown first, done with --apply, all of it or nothing.",
     "schedules": "Schedules: list, set, retention, report.",

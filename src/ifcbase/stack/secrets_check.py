@@ -43,8 +43,11 @@ LENGTHS: dict[str, tuple[int, int | None]] = {
     "S3_PROTOCOL_ACCESS_KEY_SECRET": (32, None),
     "REDIS_PASSWORD": (16, None),
 }
-#: Secrets of Supabase's overrides, judged where they are set.
-OPTIONAL = ("LOGFLARE_PUBLIC_ACCESS_TOKEN", "LOGFLARE_PRIVATE_ACCESS_TOKEN", "MINIO_ROOT_PASSWORD")
+#: Secrets of Supabase's overrides and of our profiles, judged where they are set.
+OPTIONAL = (
+    "LOGFLARE_PUBLIC_ACCESS_TOKEN", "LOGFLARE_PRIVATE_ACCESS_TOKEN", "MINIO_ROOT_PASSWORD",
+    "READER_PASSWORD", "GRAFANA_PASSWORD",
+)  # fmt: skip
 TOKENS = {
     "ANON_KEY": "anon",
     "SERVICE_ROLE_KEY": "service_role",

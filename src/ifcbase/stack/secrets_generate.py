@@ -159,6 +159,11 @@ def sections(
                  "The database as the pipeline's containers reach it."),
             Line("REDIS_PASSWORD", redis, "Of the pipeline's Redis."),
             Line("REDIS_URL", f"redis://:{redis}@redis:6379/0", "The pipeline's Redis."),
+            Line("COMPOSE_PROFILES", "",
+                 "backup: daily backups; monitoring: Prometheus and Grafana; both: backup,monitoring."),
+            Line("READER_PASSWORD", plain(32),
+                 "Of the roles ifcbase_reader and ifcbase_monitor (profile monitoring)."),
+            Line("GRAFANA_PASSWORD", plain(24), "Of Grafana's user admin (profile monitoring)."),
             Line("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR."),
         )),
     ]  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,12 +13,14 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
+from ifcbase.errors import RequestInvalid
 from ifcbase.jobs.metrics import LEDGER
-from ifcbase.stack.backup.tools import tools_for
+from ifcbase.stack.reader import make_reader
 from tests.integration.ledger.filled import Filled, fill
 from tests.integration.migrated import template
 from tests.integration.monitoring.test_prometheus import MONITORING
 from tests.integration.servers import Database, Server
+from tests.unit.cli.calling import Caller
 
 __all__ = ["template"]
 
@@ -30,17 +31,6 @@ PASSWORD = "only for reading"
 def panels(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["panels"]
     return found
-
-
-def run_script(database: Database, **variables: str) -> None:
-    """psql with the script, as the owner of the ledger."""
-    tools = tools_for(database.dsn, 18)
-    words = [each for name, value in variables.items() for each in ("-v", f"{name}={value}")]
-    script = str(MONITORING / "reader.sql")
-    subprocess.run(
-        tools.command("psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *words, "-f", script),
-        env=tools.environment(), check=True, capture_output=True, text=True,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +50,11 @@ def filled(server: Server, template: Any) -> Iterator[Database]:
                       " from clash.state_counts limit 1")  # fmt: skip
             world.sql("update clash.pair_state_rows set state = 'untested', reason = 'no geometry'"
                       " where pair_id = (select min(pair_id) from clash.pair_states)")  # fmt: skip
-        run_script(database, password=PASSWORD)
+        make_reader(database.dsn, PASSWORD)
         yield database
     with psycopg.connect(server.state.admin_dsn(), autocommit=True) as connection:
         connection.execute("drop role ifcbase_reader")
+        connection.execute("drop role ifcbase_monitor")
 
 
 @pytest.fixture
@@ -131,9 +122,44 @@ def test_its_reach_can_be_narrowed(filled: Database, reader: psycopg.Connection[
     }
     assert everywhere >= {"own", "foreign", "open"}
     try:
-        run_script(filled, password=PASSWORD, projects="own")
+        make_reader(filled.dsn, PASSWORD, ["own"])
         for view in ("results", "clash_states", "ids", "findings", "jobs"):
             found = reader.execute(f"select distinct project from dashboard.{view}").fetchall()
             assert found == [("own",)], view
     finally:
-        run_script(filled, password=PASSWORD)
+        make_reader(filled.dsn, PASSWORD)
+
+
+def test_a_short_password_and_an_unknown_project_are_refused(filled: Database) -> None:
+    with pytest.raises(RequestInvalid, match="less than 12"):
+        make_reader(filled.dsn, "short")
+    with pytest.raises(RequestInvalid, match="nowhere"):
+        make_reader(filled.dsn, PASSWORD, ["own", "nowhere"])
+
+
+def test_a_name_that_is_sql_stays_a_name(filled: Database) -> None:
+    name = "o'brien'); drop table core.jobs; --"
+    with psycopg.connect(filled.dsn) as connection:
+        connection.execute(
+            "alter table core.projects drop constraint if exists projects_name_check"
+        )
+        connection.execute("insert into core.projects (name) values (%s)", [name])
+    try:
+        make_reader(filled.dsn, "pass'word\\; --", [name])
+        with psycopg.connect(filled.dsn) as connection:
+            assert connection.execute("select name from dashboard.projects").fetchall() == [(name,)]
+    finally:
+        make_reader(filled.dsn, PASSWORD)
+
+
+def test_the_command_wants_a_password_and_tells_what_the_role_sees(
+    filled: Database, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = Caller(monkeypatch, capsys)
+    monkeypatch.setenv("DATABASE_URL", filled.dsn)
+    refused = call("db", "reader")
+    assert refused.code == 2
+    assert "IFCBASE_READER_PASSWORD" in refused.err
+    monkeypatch.setenv("IFCBASE_READER_PASSWORD", PASSWORD)
+    assert "every project" in call("db", "reader").out
+    assert PASSWORD not in call("config", "show").out

@@ -1,23 +1,37 @@
--- A role that reads figures for dashboards and nothing else: psql -v password=… -f reader.sql
--- Its reach: every project. Name some with -v projects='one,two' to narrow it; the views it reads are
--- made here, belong to the ledger's owner and show these projects only. Run as that owner.
-\if :{?projects}
-\else
-  \set projects ''
-\endif
-begin;
-select format('create role ifcbase_reader login noinherit connection limit 10')
- where not exists (select from pg_roles where rolname = 'ifcbase_reader') \gexec
-alter role ifcbase_reader password :'password';
+-- A role that reads figures for dashboards and nothing else, and the views it reads: they are made here,
+-- belong to the ledger's owner, who runs this, and show the projects that reader.projects names (all of
+-- them if it is empty). Settings of the session: reader.password, reader.projects (comma-separated).
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'ifcbase_reader') then
+    create role ifcbase_reader login noinherit connection limit 10;
+  end if;
+  execute format('alter role ifcbase_reader password %L', current_setting('reader.password'));
+  -- Another one for the exporter: it reads statistics of the server, and nothing of the ledger.
+  if not exists (select from pg_roles where rolname = 'ifcbase_monitor') then
+    create role ifcbase_monitor login connection limit 5;
+  end if;
+  execute format('alter role ifcbase_monitor password %L', current_setting('reader.password'));
+  begin
+    grant pg_monitor to ifcbase_monitor;
+  exception when insufficient_privilege then
+    raise notice 'statistics of other sessions stay hidden: grant pg_monitor to ifcbase_monitor;';
+  end;
+end
+$$;
 alter role ifcbase_reader set statement_timeout = '20s';
 alter role ifcbase_reader set default_transaction_read_only = on;
 drop schema if exists dashboard cascade;
 create schema dashboard;
-comment on schema dashboard is 'What dashboards read. Made by deploy/monitoring/reader.sql, not by migrations.';
+comment on schema dashboard is 'What dashboards read. Made by `ifcbase db reader`, not by migrations.';
 
-create view dashboard.projects as
-  select p.id, p.name from core.projects p
-   where :'projects' = '' or p.name = any (string_to_array(:'projects', ','));
+do $$
+begin
+  execute format('create view dashboard.projects as select p.id, p.name from core.projects p '
+    'where %1$L = '''' or p.name = any (string_to_array(%1$L, '',''))',
+    current_setting('reader.projects'));
+end
+$$;
 -- What the ledger shows with the rights of whoever asks is read with the owner's here, and only of the
 -- projects above.
 create function dashboard.read_results()
@@ -70,4 +84,3 @@ revoke all on all functions in schema dashboard from public, anon, authenticated
 grant execute on all functions in schema dashboard to ifcbase_reader;
 grant usage on schema dashboard to ifcbase_reader;
 grant select on all tables in schema dashboard to ifcbase_reader;
-commit;
