@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from manifold3d import Manifold as Solid
 
 from ifcbase.clash.narrow import build, detect_pairs, dividing, general
-from ifcbase.clash.narrow.cutting import states
+from ifcbase.clash.narrow.cutting import divide, states
 from ifcbase.clash.narrow.dividing import Part, divided
 from ifcbase.clash.narrow.layout import SOLID
 from ifcbase.ifc.meshset import MeshSet
@@ -164,7 +164,7 @@ def test_a_body_that_faces_inwards_beside_another_is_not_subtracted() -> None:
 
 
 def test_a_part_that_is_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = dividing.divide
+    real = divide
 
     def losing(*arguments: object) -> tuple[list[npt.NDArray[np.float64]], object, object]:
         corners, hollow_ones, volumes = real(*arguments)  # type: ignore[arg-type]
