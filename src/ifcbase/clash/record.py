@@ -19,6 +19,7 @@ from ifcbase.ledger.recording import (
     inputs_of,
     outcome,
     output_name,
+    refuse_other_bytes,
     result_line,
     store_models,
     store_output,
@@ -35,7 +36,10 @@ def record(writer: Writer, attempt: Attempt, folder: Path, files: FileStore) -> 
     request = parse_request(attempt.request)
     inputs = inputs_of(attempt)
     _belongs(report, [each.name for each in request.clash_sets])
-    store_models(writer, inputs, report.files)
+    for each in report.files:
+        refuse_other_bytes(inputs, each.name, each.sha256)
+    # What could not be read contains nothing that anybody knows of: its elements stay untested.
+    store_models(writer, inputs, [each for each in report.files if each.is_read])
     name = output_name(request.output_filename, attempt, ".json")
     output = store_output(writer, attempt, files, folder / "output.json", name)
 

@@ -200,6 +200,11 @@ class FileReport:
     signatures: Signatures | None = None
     failure: str | None = None  # why nothing of it could be tested, for people
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the inventory says what the file contains; a file may be read and not meshed."""
+        return self.failure is None or len(self.inventory) > 0
+
 
 @dataclass(slots=True)
 class ClashReport:

@@ -248,6 +248,9 @@ class ClashRequest(_Strict):
         5.0
     )
     min_coverage: Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1)] = 1.0
+    #: Whether the other files are tested where one is broken; sets that lack one are inconclusive
+    #: unless they find something.
+    keep_going: bool = False
     # Existing clients pin versions of files with these; here a file is pinned by its hash.
     input_version_id: str | None = None
     input_version_ids: dict[str, str] | None = None

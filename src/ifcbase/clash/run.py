@@ -32,9 +32,10 @@ def run(
     ``inputs`` maps each file name of the request to a path. ``mesh_cache`` is a folder of kept
     meshes, which is only read; new ones are left in the folder STAGE. ``sign``: the report carries
     signatures, by which elements of two versions are matched. ``keep_answer``: the whole answer is
-    staged too, for ``kept_answer``. Raises what parsing and detecting do.
+    staged too, for ``kept_answer``. ``keep_going`` may also be asked for by the request. Raises what parsing and detecting do.
     """
     parsed = parse_request(request)
+    keep_going = keep_going or parsed.keep_going
     files = {name: Path(path) for name, path in inputs.items()}
     options: dict[str, Any] = {"sign": sign}
     how = {"engine": engine, "keep_going": keep_going, "sign": sign}

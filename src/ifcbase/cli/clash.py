@@ -140,6 +140,8 @@ def clash(
         document["min_coverage"] = min_coverage
     if output:
         document["output_filename"] = output.name
+    if keep_going:
+        document["keep_going"] = True
     request = wording.parsed(document, from_options=spec is None)
     paths = {file: _find(file, folder) for file in request.files()}
     check_output(output, [*paths.values(), *([spec] if spec else [])])
@@ -150,8 +152,8 @@ def clash(
     if engine is not None and engine not in ENGINES:
         raise RequestInvalid(f"--engine {engine}: the engines are {' and '.join(ENGINES)}")
     if submit_:
-        if engine or keep_going:
-            raise RequestInvalid("--engine and --keep-going do not go with --submit")
+        if engine:
+            raise RequestInvalid("--engine does not go with --submit")
         # Here and not above: a check that runs here needs no database.
         from ifcbase.cli.submitting import submit_sets
 
@@ -165,7 +167,7 @@ def clash(
         raise RequestInvalid(f"{option} goes with --submit")
     else:
         meshes = KeptMeshes.of(settings, engine, sign=False)
-        code = _run(settings, request, paths, output, wanted, as_json, meshes, keep_going)
+        code = _run(settings, request, paths, output, wanted, as_json, meshes)
     raise typer.Exit(code)
 
 
@@ -244,9 +246,8 @@ def _run(
     wanted: reports.Wanted,
     as_json: bool,
     meshes: KeptMeshes,
-    keep_going: bool,
 ) -> int:
-    with _answered(settings, request, paths, meshes, keep_going) as (folder, report):
+    with _answered(settings, request, paths, meshes) as (folder, report):
         if output:
             put_in_place(folder / "output.json", output)
         written = reports.write_clash(report, wanted, request.min_coverage)
@@ -270,11 +271,10 @@ def _answered(
     request: ClashRequest,
     paths: Mapping[str, Path],
     meshes: KeptMeshes,
-    keep_going: bool,
 ) -> Iterator[tuple[Path, ClashReport]]:
     """A folder with the answer, and its report: kept by an earlier run on the same bytes, or new."""
     with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
-        kept = _kept(meshes, request, paths, Path(name), keep_going)
+        kept = _kept(meshes, request, paths, Path(name))
         if kept is not None:
             errors_console().say("note: the same was answered before; nothing had to be computed")
             yield Path(name), kept
@@ -287,7 +287,7 @@ def _answered(
         paths,
         meshes=meshes,
         cores=usable_cores(),
-        options={"keep_going": keep_going, "keep_answer": True},
+        options={"keep_answer": True},
     ) as folder:
         yield folder, handover.read(folder)
 
@@ -297,10 +297,9 @@ def _kept(
     request: ClashRequest,
     paths: Mapping[str, Path],
     folder: Path,
-    keep_going: bool,
 ) -> ClashReport | None:
     """The report of an earlier run on the same bytes, its files in the folder; None without one."""
-    how = {"engine": meshes.engine, "keep_going": keep_going, "sign": meshes.sign}
+    how = {"engine": meshes.engine, "keep_going": request.keep_going, "sign": meshes.sign}
     if not kept_answer(meshes.cache, request, paths, folder, **how):
         return None
     try:

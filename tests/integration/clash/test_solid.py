@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from ifcbase.clash import handover
 from ifcbase.clash.detect import detect
 from ifcbase.clash.report import LeftOut, Verdict
 from ifcbase.clash.request import parse_request
 from ifcbase.clash.run import OUTPUT, kept_in, run
-from ifcbase.errors import IfcTruncated
+from ifcbase.errors import IfcTruncated, IfcUnparsable
 from ifcbase.ifc.mesh_cache import STAGE, MeshCache
 from ifcbase.ifc.meshing import pool
 from ifcbase.jobs.meshes import KeptMeshes
@@ -121,6 +122,20 @@ def test_one_broken_file_stops_the_run_unless_told_to_keep_going(files: dict[str
     assert names_of(report, report.sets[0]) == [("wall", "through")]
     assert report.files[2].failure is not None
     assert any("into" in text and "failed" in text for text in report.sets[0].warnings)
+
+
+def test_a_request_may_ask_to_keep_going(files: dict[str, Path], tmp_path: Path) -> None:
+    files["into"].write_text(
+        files["into"].read_text().replace("IFCEXTRUDEDAREASOLID", "IFCNOTHING")
+    )
+    given = {name: str(path) for name, path in files.items()}
+    with pytest.raises(IfcUnparsable, match="into"):
+        run(asked(), given, tmp_path)
+    run(asked() | {"keep_going": True}, given, tmp_path)
+    report = handover.read(tmp_path)
+    assert [each.is_read for each in report.files] == [True, True, False]
+    assert report.files[2].failure is not None
+    assert names_of(report, report.sets[0]) == [("wall", "through")]
 
 
 def test_a_run_that_lacks_a_file_is_never_clean(files: dict[str, Path]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ifcbase.clash.narrow import _boxes, _contact, _distance, _mesh, _pieces
+from ifcbase.clash.narrow import _boxes, _contact, _distance, _divide, _mesh, _pieces
 from ifcbase.clash.narrow._kernel import kernel
 from ifcbase.clash.narrow._small import put
 
@@ -98,5 +98,6 @@ DOORS: dict[str, dict[str, tuple[Any, str]]] = {
         "planes": (planes, "f8:2 i8:2 i8:1 f8 i8:1 f8:2 f8:1 i8:1"),
         "adopt_slivers": (_mesh.adopt_slivers, "f8:2 i8:2 i8:1 i8:1"),
         "component_volumes": (component_volumes, "f8:2 i8:2 i8:1 f8:1"),
+        "divide": (_divide.divide, "f8:2 i8:2 f8:2 i8 f8:2 i8:2 f8:1 i8:1"),
     },
 }

@@ -23,7 +23,7 @@ from ifcbase.ifc.meshset import MeshSet
 #: Elements nearer than this, or overlapping by no more, touch (metres).
 CONTACT_BAND = 1e-4
 #: Changes whenever the same meshes could be given another kind or distance.
-MEASURE_VERSION = 1
+MEASURE_VERSION = 2
 
 #: Pairs a thread takes at a time.
 PORTION = 64

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ifcbase.clash.narrow import native
+from ifcbase.ifc.meshset import MeshSet
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -42,6 +43,13 @@ def prepare(
     )
 
 
+def states(meshes: list[tuple[Floats, Small]]) -> npt.NDArray[np.uint8]:
+    """What each mesh is understood as; see ``layout``."""
+    m = MeshSet.from_meshes(meshes)
+    chosen = np.arange(len(meshes), dtype=np.int64)
+    return prepare(m.vertices, m.faces, m.vertex_offset, m.face_offset, chosen, False)[0]
+
+
 def tidy(v0: Floats, f0: Small) -> tuple[Floats, Ints, Ints, bool]:
     """Vertices, faces and opposite half-edges, welded if that closes the mesh; whether it closed."""
     v, f = np.empty((len(v0), 3)), np.empty((len(f0), 3), np.int64)
@@ -72,3 +80,20 @@ def component_volumes(v: Floats, f: Ints, comp: Ints, ncomp: int) -> Floats:
     volumes = np.empty(ncomp)
     native.meshes.component_volumes(v, f, comp, volumes)
     return volumes
+
+
+def divide(v: Floats, edges: Ints, pl: Floats, most: int) -> tuple[list[Floats], Ints, Floats]:
+    """Corners of the parts of a body, which are only hulls, and their volumes (cubic metres).
+
+    After ``most`` parts nothing is cut further; none at all if the room did not suffice. See
+    ``_divide.divide``.
+    """
+    room = 2 * most + 64  # what falls apart by itself is not counted beforehand
+    corners, volumes = np.empty((64 * most + 16 * len(edges), 3)), np.empty(room)
+    ends, counts = np.zeros((room, 2), np.int64), np.zeros(3, np.int64)
+    native.meshes.divide(v, edges, pl, most, corners, ends, volumes, counts)
+    parts, _, failed = counts.tolist()
+    if failed:
+        return [], np.zeros(0, np.int64), np.zeros(0)
+    cuts = np.split(corners[: ends[parts - 1, 0]], ends[: parts - 1, 0]) if parts else []
+    return cuts, ends[:parts, 1], volumes[:parts]

@@ -1,8 +1,8 @@
 """Solids that are neither convex nor swept: split along their reflex faces until they are.
 
-The splits are manifold3d's; parts go back through ``_pieces.prepare``, so a beam with bolt holes
-needs few of them. A part that resists is replaced by its hull and the element named approximate;
-a mesh that is no manifold is treated as a surface.
+Most are cut by ``dividing.py``. Where that is not certain the splits are manifold3d's; parts go
+back through ``_pieces.prepare``. A part that resists is replaced by its hull and the element named
+approximate; a mesh that is no manifold is treated as a surface.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import manifold3d
 import numpy as np
 import numpy.typing as npt
 
-from ifcbase.clash.narrow.cutting import component_volumes, orient, planes, prepare, tidy
+from ifcbase.clash.narrow.cutting import component_volumes, orient, planes, prepare, states, tidy
+from ifcbase.clash.narrow.dividing import divided
 from ifcbase.clash.narrow.layout import GENERAL, OPEN, SOLID, WELD, Pieces
 from ifcbase.ifc.meshset import MeshSet
 
@@ -55,6 +56,12 @@ def fill(
         if seen.setdefault(shape, e) != e:
             twin_of[e] = seen[shape]
             continue
+        cut = divided(v - v[0], f)
+        if cut is not None:
+            done += [(e, *p) for p in cut]
+            if any(p.is_hull for p in cut):
+                approximate[e] = HULLS
+            continue
         solid = manifold_of(v - v[0], f)
         if solid is None:
             approximate[e] = NO_MANIFOLD
@@ -66,7 +73,7 @@ def fill(
     for level in range(ROUNDS):
         if not parts:
             break
-        state = _states(parts)
+        state = states(parts)
         fresh: list[Mesh] = []
         fresh_owner: list[int] = []
         for part, e, s in zip(parts, owner, state, strict=True):
@@ -134,15 +141,6 @@ def _bodies(solid: manifold3d.Manifold) -> list[Mesh]:
             )
         )
     return out
-
-
-def _states(parts: list[Mesh]) -> npt.NDArray[np.uint8]:
-    m = MeshSet.from_meshes(parts)
-    chosen = np.arange(len(parts), dtype=np.int64)
-    state: npt.NDArray[np.uint8] = prepare(
-        m.vertices, m.faces, m.vertex_offset, m.face_offset, chosen, False
-    )[0]
-    return state
 
 
 def _split(part: Mesh) -> list[Mesh] | None:
