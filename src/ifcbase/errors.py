@@ -6,8 +6,12 @@ what to do. ``detail`` is for logs and the job's record, never for the sentence 
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+#: What the operating system says when a disk, or one's share of it, is full.
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +359,15 @@ class LedgerFull(LedgerUnavailable):
     )
 
 
+class FilesFull(LedgerFull):
+    code = "files-full"
+    title = "The disk of the files folder is full"
+    default_hint = (
+        "Make room on the disk of IFCBASE_HOME: `ifcbase schedules retention` shows what can go. "
+        "Workers keep what they computed and store it as soon as there is room."
+    )
+
+
 class LedgerBusy(LedgerUnavailable):
     code = "ledger-busy"
     title = "The database gave way to somebody else's write"
@@ -533,6 +546,14 @@ class SystemRefused(IfcbaseError):
     code = "system"
     title = "The operating system refused"
     default_hint = "Check that there is space left and that you may use what the message names."
+
+
+class DiskFull(SystemRefused):
+    code = "disk-full"
+    title = "The disk has no room"
+    http_status = 507
+    retryable = True
+    default_hint = "Make room where IFCBASE_HOME lies on the worker's host, then `ifcbase jobs requeue` the job."
 
 
 class SpoolFull(SystemRefused):

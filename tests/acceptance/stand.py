@@ -122,10 +122,13 @@ class Stand:
         return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     @contextmanager
-    def worker(self, *, faulty: bool = False, **extra: str) -> Iterator[Worker]:
-        """A worker process, ended at the end. ``faulty``: its checks do what ``fault`` says."""
+    def worker(
+        self, *, faulty: bool = False, module: str = "ifcbase", **extra: str
+    ) -> Iterator[Worker]:
+        """A worker process, ended at the end. ``faulty``: its checks do what ``fault`` says;
+        ``module``: another command line."""
         self.workers += 1
-        module = "tests.acceptance.faulty" if faulty else "ifcbase"
+        module = "tests.acceptance.faulty" if faulty else module
         log = self.home / f"worker-{self.workers}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(

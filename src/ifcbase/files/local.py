@@ -9,7 +9,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from ifcbase.errors import FileMissing, FileUnreadable
+from ifcbase.errors import FULL, FileMissing, FilesFull, FileUnreadable
 from ifcbase.files.store import MODELS, StoredFile
 
 _CHUNK = 1024 * 1024
@@ -24,11 +24,11 @@ class LocalFiles:
         self.folder = folder
 
     def put(self, project: str, source: Path, bucket: str = MODELS) -> StoredFile:  # noqa: ARG002
-        """Copy a file in: all kinds into one folder. Raises FileMissing, FileUnreadable."""
+        """Copy a file in: all kinds into one folder. Raises FileMissing, FileUnreadable, FilesFull."""
         home = self._project(project)
-        home.mkdir(parents=True, exist_ok=True)
         digest, size = hashlib.sha256(), 0
         try:
+            home.mkdir(parents=True, exist_ok=True)
             with (
                 source.open("rb") as reader,
                 tempfile.NamedTemporaryFile(dir=home, prefix=".incoming-", delete=False) as writer,
@@ -52,6 +52,10 @@ class LocalFiles:
             raise FileMissing(f"{source} does not exist") from error
         except (IsADirectoryError, PermissionError) as error:
             raise FileUnreadable(f"{source} cannot be read: {error.strerror}") from error
+        except OSError as error:
+            if error.errno in FULL:
+                raise FilesFull(f"no room for {source.name}: {error.strerror}") from error
+            raise
         _sync_folder(target.parent)
         return StoredFile(digest.hexdigest(), size)
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ifcbase.errors import (
+    FULL,
     ComputeError,
+    DiskFull,
     IfcbaseError,
     InputError,
     JobCancelled,
@@ -89,6 +91,12 @@ class Runner:
             raise
         except IfcbaseError as error:
             self._fail(attempt, error)
+        except OSError as error:
+            if error.errno not in FULL:
+                _LOG.exception("job %s: unexpected failure", attempt.job_id)
+                self._fail(attempt, ComputeError(detail=repr(error)))
+            else:
+                self._fail(attempt, DiskFull(f"no room for the job's files: {error.strerror}"))
         except Exception as error:  # noqa: BLE001 (an error of ours must end the attempt, not the worker)
             _LOG.exception("job %s: unexpected failure", attempt.job_id)
             self._fail(attempt, ComputeError(detail=repr(error)))

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ifcbase.errors import ComputeError, IfcbaseError, OutOfMemoryBudget
+from ifcbase.errors import FULL, ComputeError, DiskFull, IfcbaseError, OutOfMemoryBudget
 from ifcbase.jobs import limits
 
 PROGRESS_EVERY_S = 0.2
@@ -109,6 +109,8 @@ def as_error(error: Exception) -> IfcbaseError:
     stack = "".join(traceback.format_exception(error))[-DETAIL_LENGTH:]
     if isinstance(error, IfcbaseError):
         return error
+    if isinstance(error, OSError) and error.errno in FULL:
+        return DiskFull(f"the check found no room for its files: {error.strerror}", detail=stack)
     # SWIG turns a failed C++ allocation into a RuntimeError that only its text tells apart.
     if isinstance(error, MemoryError) or "bad_alloc" in str(error):
         return OutOfMemoryBudget("the check asked for more memory than it could get", detail=stack)

@@ -25,10 +25,22 @@ MAX_NUMBER = 2**63 - 1
 #: Port of Supabase's transaction pooler, where prepared statements and LISTEN do not work.
 TRANSACTION_POOLER_PORT = "6543"
 
+#: How long the other end of a connection may not answer the network itself, in seconds.
+SILENCE_S = 30
+
 
 def connection_options(dsn: str) -> dict[str, Any]:
     """Keyword arguments for psycopg that suit the server behind the DSN."""
-    options: dict[str, Any] = {"connect_timeout": 10, "application_name": "ifcbase"}
+    options: dict[str, Any] = {
+        "connect_timeout": 10,
+        "application_name": "ifcbase",
+        # A network that swallows what is sent would else hold a caller for a quarter of an hour, and
+        # nobody would hear that a result is not stored.
+        "tcp_user_timeout": SILENCE_S * 1000,
+        "keepalives_idle": SILENCE_S // 2,
+        "keepalives_interval": SILENCE_S // 6,
+        "keepalives_count": 3,
+    }
     if through_transaction_pooler(dsn):
         options["prepare_threshold"] = None
     return options
