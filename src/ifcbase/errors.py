@@ -568,7 +568,9 @@ class SpoolFull(SystemRefused):
 class SpoolDamaged(SystemRefused):
     code = "spool-damaged"
     title = "A result in the spool is damaged"
-    default_hint = "Requeue its job with `ifcbase jobs requeue`, and look at the disk."
+    # What was computed is gone: the job is computed again.
+    retryable = True
+    default_hint = "Look at the disk. If the job failed, `ifcbase jobs requeue` tries it again."
 
 
 class StackError(IfcbaseError):

@@ -60,6 +60,9 @@ class Flusher:
         again, and waits for how that ends), "waiting", "refused", or "busy": another does it.
 
         ``refused``: also what was refused before."""
+        if not entry.known and not entry.refused:
+            _LOG.warning("spool: %s waits: %s", entry.name, entry.reason)
+            return "waiting"
         with entry.locked() as ours:
             if not ours:
                 return "busy"
@@ -69,6 +72,10 @@ class Flusher:
                 entry.note(error.message)
                 _LOG.warning("spool: %s waits: %s", entry.name, error.message)
                 self._hold(entry, error)
+                return "waiting"
+            except OSError as error:
+                # Of this disk: what cannot be read just now is no damage.
+                _LOG.warning("spool: %s waits: %s", entry.name, error)
                 return "waiting"
             except IfcbaseError as error:
                 entry.note(error.message, refused=True)

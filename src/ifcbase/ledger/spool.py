@@ -1,5 +1,8 @@
 """The spool: a folder in which results wait that could not be stored, over crashes and restarts.
 
+What the disk says of an entry is told apart: a file that is missing or is another is damage; one that
+cannot be read just now may be read the next time, and its entry waits.
+
 An entry is a folder: ``entry.json`` (what is needed to store it, and the hash of every file),
 ``output/`` (what the child left) and ``state.json`` (what became of it so far). It is written beside
 and renamed once all of it is on disk.
@@ -52,6 +55,11 @@ class Entry:
         return self.folder.name
 
     @property
+    def known(self) -> bool:
+        """Whether it could be read whose it is."""
+        return bool(self.attempt.token)
+
+    @property
     def output(self) -> Path:
         """What the child left."""
         return self.folder / "output"
@@ -75,13 +83,13 @@ class Entry:
             os.close(descriptor)
 
     def verify(self) -> None:
-        """Raises SpoolDamaged if a file is not what was written."""
+        """Raises SpoolDamaged if a file is not what was written, OSError if none can say."""
         document = _read(self.folder)
         for path, known in document["files"].items():
             try:
                 found = _hash(self.output / path)
-            except OSError as error:
-                raise SpoolDamaged(f"{self.name}: {path} cannot be read: {error}") from error
+            except FileNotFoundError as error:
+                raise SpoolDamaged(f"{self.name}: {path} is not there any more") from error
             if found != known["sha256"]:
                 raise SpoolDamaged(f"{self.name}: {path} is not what was written")
 
@@ -154,7 +162,8 @@ class Spool:
         return _entry(kept)
 
     def entries(self) -> list[Entry]:
-        """All of them, oldest first. What cannot be read is refused, with the reason."""
+        """All of them, oldest first, with the reason where one cannot be read: what is damaged is
+        refused, what cannot be read just now waits without its job being known."""
         if not self.folder.is_dir():
             return []
         self._sweep()
@@ -192,11 +201,15 @@ class Spool:
             if used + size <= self._most_bytes:
                 return
             if each.refused:
-                with each.locked() as ours:
-                    if ours:
-                        _LOG.warning("spool: %s goes, to make room: %s", each.name, each.reason)
-                        each.remove()
-                        used -= each.size
+                try:
+                    with each.locked() as ours:
+                        if ours:
+                            _LOG.warning("spool: %s goes, to make room: %s", each.name, each.reason)
+                            each.remove()
+                            used -= each.size
+                except OSError as error:
+                    # Others may go; whether that makes room enough is seen below.
+                    _LOG.warning("spool: %s cannot go just now: %s", each.name, error)
         if used + size > self._most_bytes:
             raise SpoolFull(
                 f"the spool holds {used >> 20} of {self._most_bytes >> 20} MB and has no room for "
@@ -216,7 +229,11 @@ def _entry(folder: Path) -> Entry:
     try:
         document = _read(folder)
     except SpoolDamaged as error:
-        return _unreadable(folder, str(error))
+        return _unreadable(folder, str(error), refused=True)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return _unreadable(folder, f"it cannot be read just now: {error}", refused=False)
     attempt = dict(document["attempt"])
     inputs = tuple(JobInput(**given) for given in attempt.pop("inputs"))
     state: dict[str, Any] = {"reason": "", "refused": False, "tries": 0}
@@ -235,20 +252,24 @@ def _entry(folder: Path) -> Entry:
     )
 
 
-def _unreadable(folder: Path, reason: str) -> Entry:
+def _unreadable(folder: Path, reason: str, *, refused: bool) -> Entry:
     nothing = Attempt("", 0, 0, "unknown", 0, "", "unknown", {}, 0.0, 0, ())
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = 0
+    for path in folder.rglob("*"):
+        # Gone since, or as unreadable as what was looked for: a size less is no reason to fail.
+        with suppress(OSError):
+            size += path.stat().st_size if path.is_file() else 0
     written = folder.stat().st_mtime
-    return Entry(folder, nothing, {}, "", written, size, refused=True, tries=0, reason=reason)
+    return Entry(folder, nothing, {}, "", written, size, refused=refused, tries=0, reason=reason)
 
 
 def _read(folder: Path) -> dict[str, Any]:
-    """What ``put`` wrote. Raises SpoolDamaged, FileNotFoundError if the folder is gone."""
+    """What ``put`` wrote. Raises SpoolDamaged, FileNotFoundError if the folder is gone, OSError."""
     try:
         document = json.loads((folder / "entry.json").read_text(encoding="utf-8"))
         entry: dict[str, Any] = document["entry"]
         whole = document["sha256"] == _checksum(entry)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (FileNotFoundError, ValueError, KeyError, TypeError) as error:
         if not folder.exists():
             raise FileNotFoundError(folder) from error
         raise SpoolDamaged(f"{folder.name}: entry.json cannot be read: {error}") from error

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from ifcbase.errors import Conflict, NotFound, SpoolDamaged, SpoolFull
+from ifcbase.jobs.flushing import Flusher
 from ifcbase.ledger import spool as spools
 from ifcbase.ledger.interface import Attempt, JobInput
 from ifcbase.ledger.spool import Entry, Spool
@@ -35,6 +39,13 @@ def output(tmp_path: Path) -> Path:
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "spool", most_mb=1)
+
+
+class Nobody:
+    """A ledger, or files, that nobody may ask anything."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
 
 
 def put(spool: Spool, output: Path, *, job: str | None = None, refused: bool = False) -> Entry:
@@ -129,6 +140,55 @@ def test_an_entry_that_cannot_be_read_is_shown_and_not_tried(
     assert found.refused
     assert "entry.json" in found.reason
     assert found.name == made.name
+
+
+@pytest.mark.parametrize("file", ["entry.json", "output/output.json"])
+def test_what_cannot_be_read_just_now_is_no_damage_and_not_thrown_away(
+    spool: Spool, output: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    (output / "large").write_bytes(bytes(600_000))
+    made = put(spool, output)
+
+    def tired(real: Callable[..., Any]) -> Callable[..., Any]:
+        def act(self: Path, *given: Any, **more: Any) -> Any:
+            if self == made.folder / file:
+                raise OSError(errno.EIO, "Input/output error")
+            return real(self, *given, **more)
+
+        return act
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_text", tired(Path.read_text))
+        patched.setattr(Path, "open", tired(Path.open))
+        (found,) = spool.entries()
+        assert (found.refused, found.known) == (False, file != "entry.json")
+        with pytest.raises(OSError, match="Input/output"):
+            found.verify()
+        with pytest.raises(SpoolFull):
+            put(spool, output)
+        flusher = Flusher(cast(Any, Nobody()), cast(Any, Nobody()), spool, 1.0, 1.0)
+        assert flusher.flush_once() == 1, "nobody is asked to store what cannot be read"
+    (again,) = spool.entries()
+    assert (again.attempt, again.refused) == (ATTEMPT, False)
+    again.verify()
+
+
+def test_one_refused_entry_that_cannot_go_does_not_keep_others_from_making_room(
+    spool: Spool, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (output / "large").write_bytes(bytes(300_000))
+    stays, goes = put(spool, output, refused=True), put(spool, output, refused=True)
+    real = Entry.remove
+
+    def remove(self: Entry) -> None:
+        if self.name == stays.name:
+            raise OSError(errno.EIO, "Input/output error")
+        real(self)
+
+    monkeypatch.setattr(Entry, "remove", remove)
+    made = put(spool, output)
+    assert {each.name for each in spool.entries()} == {stays.name, made.name}
+    assert goes.name not in {stays.name, made.name}
 
 
 def test_an_entry_of_another_version_is_kept_for_it(spool: Spool, output: Path) -> None:
