@@ -59,7 +59,7 @@ def refusing(stand: Stand) -> Iterator[None]:
         connection.execute(
             "create function clash.no_room() returns trigger language plpgsql as"
             " $$ begin raise exception using errcode = '53100', message = 'no room'; end $$;"
-            " create trigger no_room before insert on clash.sightings"
+            " create trigger no_room before insert on clash.results"
             " for each row execute function clash.no_room()"
         )
         try:
