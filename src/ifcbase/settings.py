@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ifcbase import defaults
+from ifcbase.defaults import PREFIX
 from ifcbase.errors import ConfigError
-
-PREFIX = "IFCBASE_"
 
 
 def _variable(name: str) -> Any:
@@ -31,7 +31,7 @@ class Settings(BaseSettings):
 
     # --- where things are ---
     home: Path = Field(
-        default=Path("~/.ifcbase"),
+        default=defaults.HOME,
         description="Folder of the embedded database, files, caches and logs.",
     )
     embedded: bool = Field(
@@ -89,12 +89,14 @@ class Settings(BaseSettings):
         default=3, ge=1, le=20, description="Attempts a job is allowed when not its own fault."
     )
     job_timeout_s: float = Field(
-        default=3600.0,
+        default=defaults.JOB_TIMEOUT_S,
         gt=0,
         description="Time budget of one attempt, if the job does not name one.",
     )
     job_memory_mb: int = Field(
-        default=6144, ge=256, description="Memory budget of one attempt's child process."
+        default=defaults.JOB_MEMORY_MB,
+        ge=256,
+        description="Memory budget of one attempt's child process.",
     )
 
     host_memory_mb: int | None = Field(
@@ -305,12 +307,6 @@ class Settings(BaseSettings):
     def cache_folder(self) -> Path:
         """What can be computed again."""
         return self.home / "cache"
-
-
-def cache_folder() -> Path:
-    """The cache under ``IFCBASE_HOME``, for who needs no other setting: none is read or judged."""
-    home = os.environ.get(PREFIX + "HOME") or Settings.model_fields["home"].default
-    return Path(home).expanduser().absolute() / "cache"
 
 
 def variable_of(name: str) -> str:
