@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from ifcbase import defaults
+from ifcbase.defaults import PREFIX
 from ifcbase.errors import ConfigError
-
-PREFIX = "IFCBASE_"
 
 
 def _variable(name: str) -> Any:
@@ -33,7 +33,7 @@ class Settings(BaseSettings):
 
     # --- where things are ---
     home: Path = Field(
-        default=Path("~/.ifcbase"),
+        default=defaults.HOME,
         description="Folder of the embedded database, files, caches and logs.",
     )
     embedded: bool = Field(
@@ -91,12 +91,14 @@ class Settings(BaseSettings):
         default=3, ge=1, le=20, description="Attempts a job is allowed when not its own fault."
     )
     job_timeout_s: float = Field(
-        default=3600.0,
+        default=defaults.JOB_TIMEOUT_S,
         gt=0,
         description="Time budget of one attempt, if the job does not name one.",
     )
     job_memory_mb: int = Field(
-        default=6144, ge=256, description="Memory budget of one attempt's child process."
+        default=defaults.JOB_MEMORY_MB,
+        ge=256,
+        description="Memory budget of one attempt's child process.",
     )
 
     host_memory_mb: int | None = Field(
@@ -341,12 +343,6 @@ def zone_named(name: str) -> tzinfo:
     """A time zone by its name; UTC also on a machine without a list of zones. Raises KeyError,
     ValueError, OSError."""
     return UTC if name == "UTC" else ZoneInfo(name)
-
-
-def cache_folder() -> Path:
-    """The cache under ``IFCBASE_HOME``, for who needs no other setting: none is read or judged."""
-    home = os.environ.get(PREFIX + "HOME") or Settings.model_fields["home"].default
-    return Path(home).expanduser().absolute() / "cache"
 
 
 def variable_of(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from ifcbase import __version__
-from ifcbase.cli import ending
+from ifcbase.cli import ending, parameters
 from ifcbase.cli.main import INTERRUPTED
 from ifcbase.cli.verbs import Verbs
 from ifcbase.errors import IfcbaseError, RequestInvalid, SystemRefused
@@ -30,6 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+parameters.lighten()
 
 
 def _version(asked: bool) -> None:

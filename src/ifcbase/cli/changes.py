@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from ifcbase.cli.output import Output, counted, shortened, table
+from ifcbase.cli.output import counted, shortened, table
 from ifcbase.diff.words import in_words
+
+if TYPE_CHECKING:
+    from ifcbase.cli.screen import Output
 
 Row = Mapping[str, Any]
 

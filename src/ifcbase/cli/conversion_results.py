@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ifcbase.cli.output import Output, left_out_text, table
+from ifcbase.cli.output import left_out_text, table
+
+if TYPE_CHECKING:
+    from ifcbase.cli.screen import Output
 
 
 def conversion_tables(out: Output, details: dict[str, Any]) -> None:

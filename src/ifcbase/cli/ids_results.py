@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ifcbase.cli.output import Output, percent, shortened, table
+from ifcbase.cli.output import percent, shortened, table
 from ifcbase.cli.sets import STATES
+
+if TYPE_CHECKING:
+    from ifcbase.cli.screen import Output
 
 
 def ids_tables(out: Output, details: Mapping[str, Any]) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ifcbase.cli import changes
 from ifcbase.cli.conversion_results import conversion_tables
 from ifcbase.cli.ids_results import ids_tables
-from ifcbase.cli.output import Output, console, counted, percent, table, verdict_text
+from ifcbase.cli.output import console, counted, percent, table, verdict_text
 from ifcbase.errors import RequestInvalid
 from ifcbase.jobs.engine import Connection
 from ifcbase.ledger import conversions, diffs, ids, results
+
+if TYPE_CHECKING:
+    from ifcbase.cli.screen import Output
 
 #: What the count of a result counts.
 _THINGS = {"tester": "failed specification", "diff": "change"}

@@ -1,4 +1,7 @@
-"""How the command line shows things: tables for people, JSON for machines, progress on stderr."""
+"""How the command line shows things: tables for people, JSON for machines, progress on stderr.
+
+What draws them (``screen``) is loaded when something is drawn.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +14,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from ifcbase.errors import FileUnwritable, RequestInvalid
+from ifcbase.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ifcbase.cli.screen import Output
 
 #: Wider than any table, so that none of its cells is folded.
 PIPE_WIDTH = 1000
@@ -28,25 +32,17 @@ PIPE_WIDTH = 1000
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
-class Output(Console):
-    """A console that can also say a line as it is: no markup, not broken to the width."""
-
-    def say(self, text: str = "", *, style: str = "") -> None:
-        """Print one line; a reader or a program behind a pipe finds it whole."""
-        self.print(Text(text, style=style), soft_wrap=True)
-
-    def on_broken_pipe(self) -> None:
-        """Leave the reader's going to the entry point, which knows our exit codes."""
-        raise BrokenPipeError
-
-
 def console() -> Output:
     """Where results go. Piped output is as wide as it needs to be."""
+    from ifcbase.cli.screen import Output
+
     return Output(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
 
 
 def errors_console() -> Output:
     """Where errors and progress go."""
+    from ifcbase.cli.screen import Output
+
     return Output(stderr=True, highlight=False)
 
 
@@ -135,14 +131,9 @@ def table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[str] = ()
 ) -> Table:
     """A table of plain values; nothing in them is read as markup."""
-    made = Table(
-        title=escape(title), title_justify="left", header_style="bold", box=None, pad_edge=False
-    )
-    for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        made.add_row(*("" if value is None else escape(str(value)) for value in row))
-    return made
+    from ifcbase.cli import screen
+
+    return screen.table(title, columns, rows, right)
 
 
 def when(moment: datetime | None) -> str:
@@ -178,34 +169,16 @@ def partly_tested(coverage: float) -> str:
     return f"only {percent(coverage)} of the elements with geometry were tested"
 
 
-class ProgressLine:
-    """Shows a ``Progress`` as one bar on stderr; silent where stderr is not a terminal."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task = progress.add_task("starting", total=1.0)
-
-    def __call__(self, phase: str, fraction: float, note: str = "") -> None:
-        text = f"{phase} {note}".strip()
-        self._progress.update(self._task, description=escape(text), completed=fraction)
-
-
 @contextmanager
-def progress_line() -> Iterator[ProgressLine]:
-    """A progress bar with phase, share and the time left."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=30),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=errors_console(),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
-    with bar:
-        yield ProgressLine(bar)
+def progress_line() -> Iterator[Progress]:
+    """A progress bar with phase, share and the time left; nothing where stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield silent
+        return
+    from ifcbase.cli.screen import progress_bar
+
+    with progress_bar(errors_console()) as line:
+        yield line
 
 
 def left_out_text(reasons: Mapping[str, int]) -> str:

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ifcbase import defaults
 from ifcbase.cli.output import console, errors_console, print_json, progress_line, put_in_place
 from ifcbase.errors import IfcbaseError, NativeCrash, RequestInvalid
-from ifcbase.jobs.meshes import KeptMeshes
 from ifcbase.jobs.registry import check_named
-from ifcbase.settings import Settings
 
 if TYPE_CHECKING:
+    from ifcbase.jobs.meshes import KeptMeshes
     from ifcbase.jobs.submit import Given
+    from ifcbase.settings import Settings
+
+
+def settings_if_any() -> Settings | None:
+    """The settings, or None where no variable sets one and the defaults hold: they need not be
+    loaded then. Raises ConfigError."""
+    if not defaults.variables():
+        return None
+    from ifcbase.settings import get_settings
+
+    return get_settings()
 
 
 @contextmanager
 def computed(
-    settings: Settings,
+    settings: Settings | None,
     check: str,
     request: Mapping[str, Any],
     inputs: Mapping[str, Path],
@@ -34,15 +46,18 @@ def computed(
     """The folder with what a check leaves, computed in a child process; gone afterwards.
 
     ``run`` is what the child calls, if not what a worker's would, with ``options`` as keywords.
-    After a crash it is tried once more, as a worker's second attempt would be. A
+    Without ``settings`` the defaults hold. After a crash it is tried once more, as a worker's second attempt would be. A
     check that uses meshes gets those kept by the settings, unless ``meshes`` says which."""
     # Here and not above: what is answered from a kept result needs no child.
     from ifcbase.jobs.sandbox import Sandbox, SandboxJob
 
     declared = check_named(check)
     if meshes is None and declared.uses_meshes:
-        meshes = KeptMeshes.of(settings, sign=False)
-    timeout_s, memory_mb = declared.budget(settings.job_timeout_s, settings.job_memory_mb)
+        meshes = _kept_meshes(settings)
+    timeout_s, memory_mb = declared.budget(
+        settings.job_timeout_s if settings else defaults.JOB_TIMEOUT_S,
+        settings.job_memory_mb if settings else defaults.JOB_MEMORY_MB,
+    )
     first = run or declared.run
     tries = [first] if run or not declared.run_again else [first, declared.run_again]
     with tempfile.TemporaryDirectory(prefix="ifcbase-") as name:
@@ -50,6 +65,8 @@ def computed(
             work_folder=Path(name) / "work", memory_mb=memory_mb, cores=cores, spare=False
         )
         with sandbox, progress_line() as line:
+            # Meanwhile, what shows the outcome is loaded.
+            threading.Thread(target=_load_screen, daemon=True).start()
             for number, called in enumerate(tries):
                 folder = Path(name) / f"output-{number}"
                 folder.mkdir()
@@ -77,6 +94,17 @@ def computed(
                     if meshes:
                         meshes.admit(folder)
         yield folder
+
+
+def _load_screen() -> None:
+    import ifcbase.cli.screen  # noqa: F401 - for the one who needs it next
+
+
+def _kept_meshes(settings: Settings | None) -> KeptMeshes:
+    from ifcbase.jobs.meshes import KeptMeshes
+    from ifcbase.settings import get_settings
+
+    return KeptMeshes.of(settings or get_settings(), sign=False)
 
 
 def submitted(

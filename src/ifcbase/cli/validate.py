@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,18 +22,16 @@ from ifcbase.cli.output import (
     table,
 )
 from ifcbase.errors import RequestInvalid
-from ifcbase.exchange.from_ids import from_ids
-from ifcbase.exchange.report import Report
 from ifcbase.files.naming import stream_name
 from ifcbase.ifc.opening import check_file
 from ifcbase.jobs.registry import check_named
-from ifcbase.settings import Settings, get_settings
-from ifcbase.tester import handover
-from ifcbase.tester.report import Row, SpecificationReport, TesterReport
-from ifcbase.tester.request import ReportType, TesterRequest, parse_request
+from ifcbase.tester import handover, summary
+from ifcbase.tester.summary import Summary
 
-#: Failed elements that are listed for people.
-SHOWN = 20
+if TYPE_CHECKING:
+    from ifcbase.exchange.report import Report
+    from ifcbase.tester.request import ReportType
+
 CHECK = "tester"
 #: What the child of a direct run calls: nothing of it is recorded.
 RUN = "ifcbase.tester.run:run_unrecorded"
@@ -73,29 +71,24 @@ def validate(
     Exit code: 0 all passed, 1 a specification failed, 2 bad input or failure, 3 inconclusive.
     """
     check_output(output, [model, *rules])
-    wanted = reports.wanted(report, bcf, [model, *rules, output])
-    check_file(model)
-    for path in _once(rules):
-        check_named(CHECK).look(path)
-    paths = {str(path): path for path in (model, *_once(rules))}
-    names = running.short_names(paths)
-    request = parse_request(
-        {
-            "ifc_filename": names[str(model)],
-            "ids_filename": [names[str(path)] for path in _once(rules)],
-            "strict_version": strict_version,
-        }
-    )
-    inputs = {names[name]: path for name, path in paths.items()}
-    settings = get_settings()
-    if submit_:
-        code = _submit(settings, request, inputs, stream, project, wait, output, wanted, as_json)
-    elif stream is not None or project is not None:
+    if not submit_ and (stream is not None or project is not None):
         raise RequestInvalid(
             f"{'--model' if stream is not None else '--project'} goes with --submit"
         )
+    wanted = reports.wanted(report, bcf, [model, *rules, output])
+    check_file(model)
+    paths = {str(path): path for path in (model, *_once(rules))}
+    names = running.short_names(paths)
+    request: dict[str, Any] = {
+        "ifc_filename": names[str(model)],
+        "ids_filename": [names[str(path)] for path in _once(rules)],
+        "strict_version": strict_version,
+    }
+    inputs = {names[name]: path for name, path in paths.items()}
+    if submit_:
+        code = _submit(request, inputs, stream, project, wait, output, wanted, as_json)
     else:
-        code = _run(settings, request, inputs, output, wanted, as_json)
+        code = _run(request, inputs, output, wanted, as_json)
     raise typer.Exit(code)
 
 
@@ -108,20 +101,20 @@ def _once(rules: list[Path]) -> list[Path]:
 
 
 def _run(
-    settings: Settings,
-    request: TesterRequest,
+    request: dict[str, Any],
     inputs: dict[str, Path],
     output: Path | None,
     wanted: reports.Wanted,
     as_json: bool,
 ) -> int:
-    document = request.model_dump(mode="json")
-    with running.computed(settings, CHECK, document, inputs, RUN) as folder:
-        found = handover.read(folder / handover.REPORT)
+    with running.computed(running.settings_if_any(), CHECK, request, inputs, RUN) as folder:
+        found = summary.read(folder / summary.FILE)
         if output:
             put_in_place(folder / handover.OUTPUT, output)
         # Printed last: what fails before it is the only document on standard output.
-        written = reports.write_all(_neutral(found), wanted) if wanted.paths else []
+        written = (
+            reports.write_all(_neutral(folder / handover.REPORT), wanted) if wanted.paths else []
+        )
         if as_json:
             print_json(json.loads((folder / handover.OUTPUT).read_text(encoding="utf-8")))
     if not as_json:
@@ -129,16 +122,19 @@ def _run(
         if output:
             console().say(f"report written to {output}")
         reports.say(written)
-    return found.verdict.exit_code
+    return found.exit_code
 
 
-def _neutral(found: TesterReport) -> Report:
+def _neutral(report: Path) -> Report:
+    # Here and not above: mostly no report is asked for.
+    from ifcbase.exchange.from_ids import from_ids
+
+    found = handover.read(report)
     return from_ids(found, datetime.now(UTC), model=stream_name(Path(found.model.name).name))
 
 
 def _submit(
-    settings: Settings,
-    request: TesterRequest,
+    request: dict[str, Any],
     inputs: dict[str, Path],
     stream: str | None,
     project: str | None,
@@ -149,15 +145,25 @@ def _submit(
 ) -> int:
     # Here and not above: a check that runs here needs no database.
     from ifcbase.jobs.submit import Given
+    from ifcbase.settings import get_settings
+    from ifcbase.tester.request import parse_request
 
+    model = request["ifc_filename"]
+    for name, path in inputs.items():
+        if name != model:
+            check_named(CHECK).look(path)
     asked, fetch = _asked(wanted, output, wait)
-    document = request.model_dump(mode="json") | asked
-    given = {
-        name: Given(path, stream if name == request.ifc_filename else None)
-        for name, path in inputs.items()
-    }
+    document = parse_request(request | asked).model_dump(mode="json")
+    given = {name: Given(path, stream if name == model else None) for name, path in inputs.items()}
     return running.submitted(
-        settings, CHECK, document, given, project=project, wait=wait, fetch=fetch, as_json=as_json
+        get_settings(),
+        CHECK,
+        document,
+        given,
+        project=project,
+        wait=wait,
+        fetch=fetch,
+        as_json=as_json,
     )
 
 
@@ -173,6 +179,8 @@ def _asked(
             "a submitted check makes one report, and -o or --report waits for it",
             hint="Give one of them; `ifcbase export RESULT --check tester` writes others from the ledger.",
         )
+    from ifcbase.tester.request import ReportType
+
     kind = ReportType.JSON if output else _kind_of(paths[0])
     if kind is ReportType.BCF and wanted.bcf != "2.1":
         raise RequestInvalid(
@@ -183,6 +191,8 @@ def _asked(
 
 
 def _kind_of(path: Path) -> ReportType:
+    from ifcbase.tester.request import ReportType
+
     suffix = path.suffix.lower().removeprefix(".")
     try:
         return ReportType({"bcfzip": "bcf", "htm": "html"}.get(suffix, suffix))
@@ -194,18 +204,18 @@ def _kind_of(path: Path) -> ReportType:
         ) from None
 
 
-def show(found: TesterReport) -> None:
+def show(found: Summary) -> None:
     """A report for people: every specification, then what failed first."""
     out = console()
     failed = f"{found.fail_count} of {counted(len(found.specifications), 'specification')} failed"
-    out.say(f"{found.model.name}: {failed}, {found.verdict}")
+    out.say(f"{found.model}: {failed}, {found.verdict}")
     rows = [
         (
             shortened(each.name),
             each.usage,
             each.applicable,
-            each.applicable - len(each.failed_elements),
-            len(each.failed_elements),
+            each.applicable - each.failed,
+            each.failed,
             each.verdict,
         )
         for each in found.specifications
@@ -216,19 +226,9 @@ def show(found: TesterReport) -> None:
         out.say(f"warning: {warning}")
     if found.coverage < 1:
         out.say(f"only {percent(found.coverage)} of what was asked could be judged")
-    failures = [(each, row) for each in found.specifications for row in _failures(each)]
-    if failures:
-        listed = [_failure(found, each, row) for each, row in failures[:SHOWN]]
+    if found.failures:
+        listed = [(shortened(each.specification, 40), each.element, each.reason)
+                  for each in found.failures]  # fmt: skip
         out.print(table("Failed", ["specification", "element", "reason"], listed))
-    if len(failures) > SHOWN:
-        out.say(f"… and {len(failures) - SHOWN} more (-o FILE for all)")
-
-
-def _failures(each: SpecificationReport) -> list[Row]:
-    return each.failures + [row for asked in each.requirements for row in asked.failures]
-
-
-def _failure(found: TesterReport, each: SpecificationReport, row: Row) -> tuple[str, str, str]:
-    element = found.elements[row.element]
-    name = element.name or element.global_id or f"#{element.step_id}"
-    return shortened(each.name, 40), f"{element.ifc_class} {name}", row.reason
+    if found.failures_in_all > len(found.failures):
+        out.say(f"… and {found.failures_in_all - len(found.failures)} more (-o FILE for all)")

@@ -23,11 +23,11 @@ from typing import Any
 
 import psutil
 
+from ifcbase import defaults
 from ifcbase.errors import ReportInvalid
 from ifcbase.ifc.text import clean
 from ifcbase.jobs.leftovers import FOLDER_PREFIX, kill_marked, lock_folder, remove_folder
 from ifcbase.jobs.limits import Limits
-from ifcbase.settings import Settings, cache_folder, variable_of
 
 MAX_LINE = 1 << 20
 STDERR_TAIL = 8 << 10
@@ -53,24 +53,34 @@ def child_environment(folder: Path, cores: int) -> dict[str, str]:
 
     It does not learn ``IFCBASE_HOME``: what it may read and write is named in the job.
     """
-    ours = {
-        variable_of(name)
-        for name, field in Settings.model_fields.items()
-        if name != "home" and "SecretStr" not in str(field.annotation)
-    }
+    ours = _passed_settings(defaults.variables())
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in PASSED_ON
-        or name.startswith("LC_")
-        or (name.startswith("IFCBASE_") and name in ours and not SECRET_NAME.search(name))
+        if name in PASSED_ON or name.startswith("LC_") or name in ours
     }
     kept.update(dict.fromkeys(THREAD_COUNTS, str(cores)))
     # Kernels compiled once serve all children; their HOME of a moment holds none.
-    kept.setdefault("NUMBA_CACHE_DIR", str(cache_folder()))
+    kept.setdefault("NUMBA_CACHE_DIR", str(defaults.cache_folder()))
     kept["HOME"] = kept["TMPDIR"] = str(folder)
     kept["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
     return kept
+
+
+def _passed_settings(names: set[str]) -> set[str]:
+    """Those of the names that are settings of ours and hold nothing secret."""
+    candidates = {name for name in names if not SECRET_NAME.search(name)}
+    if not candidates:
+        return candidates
+    # Here and not above: mostly there are none, and a direct check need not wait for it.
+    from ifcbase import settings
+
+    fields = settings.Settings.model_fields.items()
+    return candidates & {
+        settings.variable_of(name)
+        for name, field in fields
+        if "SecretStr" not in str(field.annotation)
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import ifcopenshell
+import ifctester
 
 from ifcbase.errors import NotIfc, RequestInvalid
 from ifcbase.ifc.opening import open_model
@@ -74,8 +74,8 @@ def check(
         findings=findings,
         strict_version=strict_version,
         engine={
-            "ifctester": version("ifctester"),
-            "ifcopenshell": version("ifcopenshell"),
+            "ifctester": ifctester.version,
+            "ifcopenshell": ifcopenshell.version,
             "tolerance": EPSILON,
             "rules": RULES_VERSION,
         },

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ifcbase.errors import RequestInvalid
+from ifcbase.ifc import lean
 from ifcbase.progress import Progress, silent
-from ifcbase.tester import handover, output
-from ifcbase.tester.check import check
+from ifcbase.tester import handover, output, summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,13 +60,14 @@ def run(
 def run_unrecorded(
     request: dict[str, Any], inputs: dict[str, str], folder: Path, progress: Progress = silent
 ) -> None:
-    """The same without what only the ledger needs: ``output.json`` and ``report.json``.
+    """The same without what only the ledger needs: ``output.json``, ``report.json`` and
+    ``summary.json``.
 
     The request is one that was parsed: it is taken at its word, and the library that parses, which
     takes longer to load than a small model to check, is not loaded again.
     """
     names = request["ids_filename"]
-    _check(
+    report = _check(
         request["ifc_filename"],
         [names] if isinstance(names, str) else names,
         inputs,
@@ -74,6 +75,7 @@ def run_unrecorded(
         progress,
         strict_version=request.get("strict_version") is True,
     )
+    summary.write(report, folder / summary.FILE)
 
 
 def _check(
@@ -86,6 +88,10 @@ def _check(
     strict_version: bool,
     look: Callable[[ifcopenshell.file], None] | None = None,
 ) -> TesterReport:
+    # Before anything that loads IfcOpenShell.
+    lean.prepare()
+    from ifcbase.tester.check import check
+
     report = check(
         _path(model, inputs),
         [_path(name, inputs) for name in ids],

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ifcbase import settings
 from ifcbase.jobs import process
 from ifcbase.jobs.sandbox import Sandbox
 from tests.integration.sandbox.conftest import RUNS, job, result_of
@@ -63,7 +64,7 @@ def test_a_setting_with_a_secretive_name_is_never_passed_on(
 ) -> None:
     monkeypatch.setenv(name, "secret")
     # Even if somebody forgets to declare it secret.
-    monkeypatch.setattr(process, "variable_of", lambda _: name)
+    monkeypatch.setattr(settings, "variable_of", lambda _: name)
     assert name not in process.child_environment(tmp_path, 1)
 
 

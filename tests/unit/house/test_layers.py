@@ -13,6 +13,7 @@ SOURCE = Path(__file__).resolve().parents[3] / "src" / "ifcbase"
 LEVELS = {
     "ifcbase": 0,
     "ifcbase.errors": 0,
+    "ifcbase.defaults": 0,
     "ifcbase.progress": 0,
     "ifcbase.sqlfiles": 1,
     "ifcbase.settings": 1,

@@ -14,7 +14,7 @@ import pytest
 from pydantic import ValidationError
 
 from ifcbase.errors import IdsInvalid, ReportInvalid, RequestInvalid
-from ifcbase.tester import handover, output
+from ifcbase.tester import handover, output, summary
 from ifcbase.tester.check import check
 from ifcbase.tester.report import TesterReport
 from ifcbase.tester.request import ReportType, TesterRequest
@@ -295,6 +295,63 @@ def test_no_report_is_refused(tmp_path: Path, content: bytes) -> None:
     path.unlink()
     with pytest.raises(ReportInvalid):
         handover.read(path)
+
+
+# --- the summary ---------------------------------------------------------------------------------
+
+
+def test_the_summary_says_what_the_report_says(report: TesterReport, tmp_path: Path) -> None:
+    path = tmp_path / summary.FILE
+    summary.write(report, path)
+    found = summary.read(path)
+    assert (found.verdict, found.exit_code) == (report.verdict, report.verdict.exit_code)
+    assert found.fail_count == report.fail_count == 3
+    assert found.warnings == report.warnings
+    assert [(line.name, line.failed) for line in found.specifications] == [
+        (each.name, len(each.failed_elements)) for each in report.specifications
+    ]
+    # Walls: two without a name, three with another tag; one slab that should not be there.
+    assert found.failures_in_all == len(found.failures) == 6
+    assert found.failures[-1].element == 'IfcSlab a "quoted" slab'
+
+
+def test_a_long_list_of_failures_is_cut_and_counted(tmp_path: Path) -> None:
+    model = Model()
+    for _ in range(2 * summary.SHOWN):
+        model.add("IfcWall")
+    rules = write_ids(tmp_path, specification(attribute("Name")))
+    found = summary.summary_of(check(model.write(tmp_path), [rules]))
+    assert (len(found.failures), found.failures_in_all) == (summary.SHOWN, 2 * summary.SHOWN)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"verdict": "splendid"},
+        {"verdict": "passed", "fail_count": 0},
+        {"fail_count": 2},
+        {"coverage": 7.0},
+        {"failures_in_all": 99},
+        {"failures_in_all": "6"},
+        {"warnings": [1]},
+        {"specifications": [{"name": "x"}]},
+        {"model": None},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_summary_that_does_not_hold_together_is_refused(
+    report: TesterReport, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    path = tmp_path / summary.FILE
+    summary.write(report, path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ReportInvalid):
+        summary.read(path)
+    for content in (b"", b"[]", b"\xff"):
+        path.write_bytes(content)
+        with pytest.raises(ReportInvalid):
+            summary.read(path)
 
 
 # --- the job -------------------------------------------------------------------------------------
