@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 Mesh = tuple[Floats, npt.NDArray[np.int32]]
 
 #: Triangles up to which a solid is cut here: the work grows with their square.
-LARGEST = 4000
+LARGEST = 1500
 #: Parts of one solid after which the rest is taken as hulls.
 PARTS = 400
 #: Volume that parts may differ from the solid by: share of it, and cubic metres at least and most.
