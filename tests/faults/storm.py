@@ -84,7 +84,7 @@ class Storm:
         same key."""
         for number in range(self.jobs):
             question = asked[number % len(asked)]
-            while number - self.ended >= UNDER_WAY and not self._stop.wait(0.05):
+            while self._too_early(number) and not self._stop.wait(0.05):
                 pass
             while not self._stop.is_set():
                 try:
@@ -96,6 +96,11 @@ class Storm:
                     self._stop.wait(0.3)
                 else:
                     break
+
+    def _too_early(self, number: int) -> bool:
+        """Whether a job has to wait: for others to end, and the last one for the last kill."""
+        last = number == self.jobs - 1 and self.killed.total() < self.kills
+        return last or number - self.ended >= UNDER_WAY
 
     def _until_all_ended(self, submitting: threading.Thread) -> None:
         moved = time.monotonic()

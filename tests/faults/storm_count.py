@@ -166,6 +166,7 @@ def bytes_without_row(dsn: str, files: LocalFiles) -> list[str]:
     """Files in the store that no row knows, and rows whose bytes are not there."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         known = {row[0] for row in connection.execute("select sha256 from core.files")}
+    files.sweep(older_than_s=0)
     there = {each.name for each in (files.folder / "default").rglob("*") if each.is_file()}
     return [f"bytes that no row knows: {name}" for name in sorted(there - known)] + [
         f"bytes that are gone: {name}" for name in sorted(known - there)

@@ -7,6 +7,8 @@ import hashlib
 import os
 import re
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from ifcbase.errors import FULL, FileMissing, FilesFull, FileUnreadable
@@ -14,6 +16,9 @@ from ifcbase.files.store import MODELS, StoredFile
 
 _CHUNK = 1024 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_INCOMING = ".incoming-"
+#: No file takes so long to come in, in seconds.
+_COMES_WITHIN_S = 24 * 3600.0
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -31,7 +36,7 @@ class LocalFiles:
             home.mkdir(parents=True, exist_ok=True)
             with (
                 source.open("rb") as reader,
-                tempfile.NamedTemporaryFile(dir=home, prefix=".incoming-", delete=False) as writer,
+                tempfile.NamedTemporaryFile(dir=home, prefix=_INCOMING, delete=False) as writer,
             ):
                 held = Path(writer.name)
                 try:
@@ -108,6 +113,17 @@ class LocalFiles:
         held.unlink()
         _sync_folder(path.parent)
         return True
+
+    def sweep(self, *, older_than_s: float = _COMES_WITHIN_S) -> int:
+        """Remove what processes that were killed had half written; returns how many files."""
+        removed = 0
+        for each in self.folder.glob(f"*/{_INCOMING}*"):
+            # Another may sweep, too.
+            with suppress(FileNotFoundError):
+                if time.time() - each.stat().st_mtime > older_than_s:
+                    each.unlink()
+                    removed += 1
+        return removed
 
     def _project(self, project: str) -> Path:
         if not _PROJECT.fullmatch(project):

@@ -13,6 +13,8 @@ from anyio import to_thread
 from fastapi import FastAPI, Request
 
 from ifcbase.errors import IfcbaseError
+from ifcbase.files.local import LocalFiles
+from ifcbase.files.store import FileStore
 from ifcbase.gateway.arriving import Arrivals
 from ifcbase.gateway.hub import Hub
 from ifcbase.gateway.state import Gateway
@@ -45,7 +47,7 @@ async def moving(app: FastAPI, gateway: Gateway) -> AsyncIterator[None]:
     threads = [reaper]
     if settings.webhooks:
         threads += Deliverer.of(settings, gateway.dsn).start(stop, DELIVERERS)
-    broom = asyncio.create_task(_sweep(app.state.arrivals), name="broom")
+    broom = asyncio.create_task(_sweep(app.state.arrivals, gateway.files), name="broom")
     try:
         yield
     finally:
@@ -58,10 +60,12 @@ async def moving(app: FastAPI, gateway: Gateway) -> AsyncIterator[None]:
             await to_thread.run_sync(each.join, settings.webhook_s + 5)
 
 
-async def _sweep(arrivals: Arrivals) -> None:
+async def _sweep(arrivals: Arrivals, files: FileStore) -> None:
     while True:
         try:
             await to_thread.run_sync(arrivals.sweep)
+            if isinstance(files, LocalFiles):
+                await to_thread.run_sync(files.sweep)
         except (IfcbaseError, OSError):
             _LOG.exception("what lies about could not be swept up")
         await asyncio.sleep(_SWEEP_S)

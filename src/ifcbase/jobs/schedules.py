@@ -23,10 +23,11 @@ def tend_once(dsn: str, files: FileStore, reports: Path) -> list[str]:
         done = []
         if operations.take_clock(connection) == "worker":
             done += operations.run_due(connection)
-        if isinstance(files, LocalFiles) and (
-            removed := operations.remove_unwanted(connection, files)
-        ):
-            done.append(f"files: {removed} removed")
+        if isinstance(files, LocalFiles):
+            if removed := operations.remove_unwanted(connection, files):
+                done.append(f"files: {removed} removed")
+            if halves := files.sweep():
+                done.append(f"files: {halves} half written ones removed")
         with connection.transaction():
             for report in operations.unwritten_reports(connection):
                 written = write_period(report["document"], reports)
