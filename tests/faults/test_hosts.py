@@ -17,7 +17,7 @@ from ifcbase.settings import Settings
 from tests.acceptance.conftest import QUICK
 from tests.acceptance.stand import Stand, eventually
 from tests.faults.hosts import Host, two_hosts
-from tests.faults.whole import Boxes, assert_nothing_left, assert_whole, everyone
+from tests.faults.whole import Boxes, assert_nothing_left, assert_whole, everyone, until_fenced_off
 from tests.faults.wire import Wire
 from tests.integration.files import standin
 from tests.integration.jobs.brokers import Broker
@@ -122,7 +122,7 @@ def test_two_hosts_share_the_work_and_one_that_is_cut_off_costs_its_lease(
         # It computes to the end, alone, and comes back: it may not write.
         one.no_fault()
         one.plug(in_=True)
-        eventually(lambda: "lease was lost" in first.log(), "it is fenced off", first.log)
+        until_fenced_off(first)
         assert site.stand.query("select * from clash.results order by id") == results
         # And it is one of two again.
         two.fault("hold")

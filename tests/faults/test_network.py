@@ -12,7 +12,14 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.acceptance.stand import Stand, eventually
-from tests.faults.whole import Boxes, assert_nothing_left, assert_whole, descriptors, everyone
+from tests.faults.whole import (
+    Boxes,
+    assert_nothing_left,
+    assert_whole,
+    descriptors,
+    everyone,
+    until_fenced_off,
+)
 from tests.faults.wire import Wire
 from tests.integration.jobs.brokers import Broker
 
@@ -91,7 +98,7 @@ def test_a_stalled_network_costs_the_lease_and_what_comes_through_late_is_fenced
             results = stand.query("select * from clash.results")
             pids = everyone(other)
         wire.mend()
-        eventually(lambda: "lease was lost" in cut_off.log(), "it notices", cut_off.log)
+        until_fenced_off(cut_off)
         assert stand.query("select * from clash.results") == results
         assert stand.outcomes(job) == ["lost", "finished"]
         # It is a good worker again.

@@ -67,6 +67,16 @@ def everyone(worker: Worker) -> list[int]:
     return [worker.pid, *(child.pid for child in worker.children())]
 
 
+def until_fenced_off(worker: Worker) -> None:
+    """Wait until a worker that lost its lease has noticed: what it computed is dropped at once, or
+    when its spool asks whether it is still wanted."""
+    eventually(
+        lambda: "lease was lost" in worker.log() or "is dropped" in worker.log(),
+        "it is fenced off",
+        worker.log,
+    )
+
+
 def descriptors(worker: Worker) -> int:
     """How many files, pipes and sockets a worker holds open."""
     return psutil.Process(worker.pid).num_fds()

@@ -93,7 +93,8 @@ class LocalFiles:
         if not path.is_file():
             raise FileMissing(
                 f"the bytes of {sha256[:12]}… are not in the files folder",
-                hint="Upload the file again, or check IFCBASE_HOME.",
+                hint="Upload the file again, or check IFCBASE_HOME. Hosts that share no folder keep "
+                "their files in Storage: IFCBASE_FILES_BACKEND=supabase.",
             )
         return path
 

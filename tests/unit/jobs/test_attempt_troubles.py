@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -15,6 +16,7 @@ import pytest
 
 from ifcbase.errors import (
     ExitFacts,
+    FilesFull,
     IfcbaseError,
     JobCancelled,
     LeaseLost,
@@ -304,3 +306,30 @@ def test_a_job_for_which_there_is_no_memory_waits_with_its_lease_and_says_so(
     thread.join(60)
     assert stand.stored == 1
     assert runner.memory.expected_mb("conversion", 0, 6144) < 20, "it learned from this one"
+
+
+# --- full disks ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.ENOSPC, "disk-full"), (errno.EDQUOT, "disk-full"), (errno.EIO, "compute")],
+)
+def test_a_disk_without_room_is_told_from_other_trouble(
+    tmp_path: Path, number: int, code: str
+) -> None:
+    stand = Stand(writing=[OSError(number, "no luck")])
+    stand.runner(tmp_path).handle("job")
+    (failed,) = stand.failed
+    assert failed["error"]["code"] == code
+    assert failed["may_retry"] is (code == "disk-full")
+
+
+def test_a_result_whose_files_find_no_room_waits_and_nobody_revives_the_database(
+    tmp_path: Path,
+) -> None:
+    stand = Stand(writing=[FilesFull("no room for output.json")])
+    stand.runner(tmp_path).handle("job")
+    assert stand.stored == 1
+    assert stand.failed == []
+    assert stand.revived == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ifcbase.errors import ComputeError, FileEmpty, OutOfMemoryBudget
+from ifcbase.errors import ComputeError, DiskFull, FileEmpty, OutOfMemoryBudget
 from ifcbase.jobs.child import Channel, Reporter, as_error, read_line
 
 
@@ -107,3 +108,11 @@ def test_a_huge_message_does_not_become_a_huge_error() -> None:
     assert type(found) is ComputeError
     assert len(found.message) < 1000
     assert len(found.detail or "") <= 16_000
+
+
+def test_a_child_that_finds_no_room_says_so() -> None:
+    found = as_error(OSError(errno.ENOSPC, "No space left on device"))
+    assert (type(found), found.retryable) == (DiskFull, True)
+    assert "No space left" in found.message
+    assert "OSError" in (found.detail or "")
+    assert type(as_error(OSError(errno.EIO, "broken"))) is ComputeError

@@ -83,3 +83,10 @@ def test_nothing_is_prepared_through_a_transaction_pooler() -> None:
 def test_a_server_that_is_not_there() -> None:
     with pytest.raises(LedgerUnavailable, match="cannot be reached"):
         connect("host=127.0.0.1 port=1 dbname=d user=u")
+
+
+def test_a_network_that_swallows_everything_is_noticed_within_the_minute() -> None:
+    options = connection_options("postgresql://u@h/d")
+    assert options["tcp_user_timeout"] <= 60_000
+    idle, every, count = (options[f"keepalives_{name}"] for name in ("idle", "interval", "count"))
+    assert idle + every * count <= 60
