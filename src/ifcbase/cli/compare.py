@@ -34,9 +34,11 @@ def compare(
 ) -> None:
     """What appeared, what is gone and why, what became deeper or shallower."""
     if bool(clash_set) == bool(results) or (results and len(results) != 2):
-        raise RequestInvalid("name two results, or --set NAME")
+        raise RequestInvalid(
+            "name two results, or --set NAME", hint="`ifcbase results list` shows their numbers."
+        )
     if since and not clash_set:
-        raise RequestInvalid("--since goes with --set")
+        raise RequestInvalid("--since goes with --set", hint="Name the clash set by --set NAME.")
     with context.ledger_connection() as (settings, connection):
         name = context.project_name(connection, settings, project)
         if clash_set:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,6 +13,18 @@ from ifcbase.cli.output import JsonOption, console, counted, print_json
 from ifcbase.cli.pairs import pairs_table
 from ifcbase.errors import RequestInvalid
 from ifcbase.ledger import chains, rules
+
+
+class Reason(StrEnum):
+    """Why a clash is ignored."""
+
+    VALID_INTERFACE = "valid interface"
+    VALID_PENETRATION = "valid penetration"
+    SMALL_OVERLAP = "small overlap"
+    FLEXIBLE_ITEM = "flexible item"
+    MODEL_INACCURACY = "model inaccuracy"
+    FIX_ON_SITE = "fix on site"
+    OTHER = "other"
 
 
 def decide(
@@ -27,11 +40,7 @@ def decide(
     ] = None,
     approve: Annotated[bool, typer.Option("--approve", help="Accept it as it is now.")] = False,
     ignore: Annotated[
-        str | None,
-        typer.Option(
-            help="Reason: valid interface, valid penetration, small overlap, flexible item, "
-            "model inaccuracy, fix on site, or other with --comment."
-        ),
+        Reason | None, typer.Option(help="It is no problem, because; other goes with --comment.")
     ] = None,
     review: Annotated[bool, typer.Option("--review", help="Seen, and to be solved.")] = False,
     open_: Annotated[bool, typer.Option("--open", help="Take the decision back.")] = False,
@@ -43,15 +52,27 @@ def decide(
 ) -> None:
     """Approve, ignore, review or reopen pairs; assign them; say something about them."""
     if bool(pairs) == (group is not None):
-        raise RequestInvalid("name pairs by their numbers, or a group with --group and --set")
+        raise RequestInvalid(
+            "name pairs by their numbers, or a group with --group and --set",
+            hint="`ifcbase pairs list` and `ifcbase pairs groups` show them.",
+        )
     if (group is None) != (clash_set is None):
-        raise RequestInvalid("--group and --set belong together")
+        raise RequestInvalid(
+            "--group and --set belong together", hint="Groups are those of one clash set."
+        )
     asked = {"approved": approve, "ignored": ignore is not None, "reviewed": review, "open": open_}
     actions = [action for action, wanted in asked.items() if wanted]
     if len(actions) > 1:
-        raise RequestInvalid("only one of --approve, --ignore, --review and --open")
+        raise RequestInvalid(
+            "only one of --approve, --ignore, --review and --open", hint="The last word holds."
+        )
     if not actions and not (comment or assign or due):
-        raise RequestInvalid("say what is decided: --approve, --ignore REASON, --review, --open, …")
+        raise RequestInvalid(
+            "nothing is decided",
+            hint="Say --approve, --ignore REASON, --review or --open, or --comment, --assign, --due.",
+        )
+    if ignore is Reason.OTHER and not comment:
+        raise RequestInvalid("the reason other says nothing by itself", hint="Add --comment TEXT.")
     if due:
         try:
             date.fromisoformat(due)

@@ -45,6 +45,9 @@ def findings(
     discipline: Annotated[
         str | None, typer.Option(help="Only those that concern this discipline, on either side.")
     ] = None,
+    storey: Annotated[
+        str | None, typer.Option(help="Only those on this storey, as the models name it.")
+    ] = None,
     state: Annotated[
         State | None,
         typer.Option(
@@ -67,6 +70,7 @@ def findings(
             name,
             check=check,
             discipline=discipline,
+            storey=storey,
             states=ledger.THERE if state is None else [state],
             review=review or Review.OPEN,
             assigned=assigned,
@@ -74,8 +78,10 @@ def findings(
         )
         counts = ledger.count_open(connection, name)
         disciplines = ledger.count_open_by_discipline(connection, name)
+        storeys = ledger.count_open_by_storey(connection, name)
     if as_json:
-        print_json({"findings": found, "open": counts, "by_discipline": disciplines})
+        print_json({"findings": found, "open": counts, "by_discipline": disciplines,
+                    "by_storey": storeys})  # fmt: skip
         return
     out = console()
     if found:
@@ -89,6 +95,10 @@ def findings(
                 for d in disciplines]  # fmt: skip
         columns = ["discipline", "check", "open", "untested"]
         out.print(table("Open by discipline", columns, rows, right=["open", "untested"]))
+    if storeys:
+        rows = [(s["storey"] or "none", s["check"], s["open"], s["untested"]) for s in storeys]
+        columns = ["storey", "check", "open", "untested"]
+        out.print(table("Open by storey", columns, rows, right=["open", "untested"]))
     untested = sum(each["untested"] for each in counts)
     out.say(
         f"{counted(sum(each['open'] for each in counts), 'open finding')} in all"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ifcbase.cli import context
+from ifcbase.cli.findings import Review, State
 from ifcbase.cli.output import JsonOption, console, millimetres, print_json, shortened, table, when
 from ifcbase.ledger import chains, rules
 
@@ -16,11 +17,8 @@ app = typer.Typer(help="Pairs: list, show.", no_args_is_help=True)
 @app.command("list")
 def list_(
     clash_set: Annotated[str | None, typer.Option("--set", help="Only this clash set.")] = None,
-    state: Annotated[
-        str | None,
-        typer.Option(help="new, persisting, reopened, resolved, removed or untested."),
-    ] = None,
-    review: Annotated[str | None, typer.Option(help="open, reviewed, approved or ignored.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only this state.")] = None,
+    review: Annotated[Review | None, typer.Option(help="Only this review state.")] = None,
     remeasured: Annotated[
         bool, typer.Option("--remeasured", help="Only approved ones measured in another way since.")
     ] = False,

@@ -44,7 +44,10 @@ def plan(
         if tolerance is not None:
             rows = chains.plan_tolerance(connection, found["result_id"], tolerance)
         elif action is None:
-            raise RequestInvalid("give --tolerance METRES, or --action and what it applies to")
+            raise RequestInvalid(
+                "there is nothing to try",
+                hint="Give --tolerance METRES, or --action and what it applies to.",
+            )
         else:
             rule = rules.document(
                 connection, name="plan", action=action, set_id=found["id"], reason=reason,

@@ -110,7 +110,10 @@ def compare(connection: Connection, a: int, b: int) -> Row:
     if not headers:
         raise NotFound(f"results {a} and {b} are not both there")
     if not headers[0]["same_set"]:
-        raise Conflict(f"results {a} and {b} are of different clash sets")
+        raise Conflict(
+            f"results {a} and {b} are of different clash sets",
+            hint="Compare two of one set: `ifcbase results list --set NAME`, or `compare --set NAME`.",
+        )
     return {"a": a, "b": b, **headers[0], "pairs": _rows(connection, "compare", a=a, b=b)}
 
 

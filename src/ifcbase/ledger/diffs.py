@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -15,13 +16,17 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Row = dict[str, Any]
 
 
-def show_changes(connection: Connection, result: int, limit: int | None) -> dict[str, Any]:
-    """Counts of a diff result and its rows: changes, matches and what was not compared."""
+#: Kinds of rows that a result has.
+PARTS = ("changes", "matches", "not_compared")
+
+
+def show_changes(
+    connection: Connection, result: int, limit: int | None, parts: Sequence[str] = PARTS
+) -> dict[str, Any]:
+    """Counts of a diff result and its rows: changes, matches and what was not compared. Raises
+    Thinned where changes are asked for and gone."""
     (counts,) = _rows(connection, "facets", id=result)
-    return counts | {
-        name: _rows(connection, name, id=result, limit=limit)
-        for name in ("changes", "matches", "not_compared")
-    }
+    return counts | {name: _rows(connection, name, id=result, limit=limit) for name in parts}
 
 
 def list_series(connection: Connection, project: str) -> list[Row]:

@@ -24,6 +24,7 @@ def list_findings(
     *,
     check: str | None = None,
     discipline: str | None = None,
+    storey: str | None = None,
     states: Sequence[str] | None = None,
     review: str | None = None,
     assigned: str | None = None,
@@ -32,7 +33,7 @@ def list_findings(
     """Findings that meet all that is given, newest state first. A discipline means either side's."""
     return _rows(
         connection, "findings", project=project, check=check, discipline=discipline,
-        states=None if states is None else list(states), review=review, assigned=assigned,
+        storey=storey, states=None if states is None else list(states), review=review, assigned=assigned,
         limit=limit,
     )  # fmt: skip
 
@@ -45,6 +46,11 @@ def count_open(connection: Connection, project: str) -> list[Row]:
 def count_open_by_discipline(connection: Connection, project: str) -> list[Row]:
     """The same by discipline and check; a finding between two disciplines counts for both."""
     return _rows(connection, "open_by_discipline", project=project)
+
+
+def count_open_by_storey(connection: Connection, project: str) -> list[Row]:
+    """The same by storey and check; storey None is that of elements in none."""
+    return _rows(connection, "open_by_storey", project=project)
 
 
 def _rows(connection: Connection, query: str, **parameters: Any) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -15,15 +16,16 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Rows = list[dict[str, Any]]
 
 
-def read(connection: Connection, result: int, limit: int | None) -> dict[str, Rows]:
+#: Kinds of rows that a result has.
+PARTS = ("series", "specifications", "failures", "left_out")
+
+
+def read(
+    connection: Connection, result: int, limit: int | None, parts: Sequence[str] = PARTS
+) -> dict[str, Rows]:
     """The rows of a result by kind: series, specifications, failures, left_out (these two up to
-    ``limit``)."""
-    return {
-        "series": _rows(connection, "series", id=result),
-        "specifications": _rows(connection, "specifications", id=result),
-        "failures": _rows(connection, "failures", id=result, limit=limit),
-        "left_out": _rows(connection, "left_out", id=result, limit=limit),
-    }
+    ``limit``). Raises Thinned where failures are asked for and gone."""
+    return {part: _rows(connection, part, id=result, limit=limit) for part in parts}
 
 
 def list_series(connection: Connection, project: str) -> Rows:

@@ -32,6 +32,8 @@ class Diffs:
     #: Of each revision its elements, each with what it is: what differs there is a change.
     revisions: list[Mapping[str, Any]] = field(default_factory=list)
     matched: list[bool] = field(default_factory=list)
+    #: Of each revision the model version it is, once it was compared.
+    versions: list[int] = field(default_factory=list)
 
     def revise(self, elements: Mapping[str, Any], *, matched: bool = True) -> None:
         """A new revision with these elements."""
@@ -41,12 +43,13 @@ class Diffs:
     def accept(self, old: int = -2, new: int = -1) -> Comparison:
         """A job that compares two revisions."""
         numbers = [range(len(self.revisions))[each] for each in (old, new)]
-        versions = {}
-        for number in sorted(numbers):
-            self._describe(number)
-            versions[number] = self.world.version(self.model, self._file(number))
+        self._describe(max(numbers))
         rows = [
-            {"name": name, "sha256": sha(self._file(number)), "model_version_id": versions[number]}
+            {
+                "name": name,
+                "sha256": sha(self._file(number)),
+                "model_version_id": self.versions[number],
+            }
             for name, number in zip(("old.ifc", "new.ifc"), numbers, strict=True)
         ]
         job = Job(self.world.accept("diff", rows), {})
@@ -63,10 +66,12 @@ class Diffs:
         facets: Iterable[str] = FACETS,
         tolerance: float = 0.001,
         unjudged: Iterable[str] = (),
+        passed_over: Iterable[str] = (),
         only: str = "",
         document: Any = None,
     ) -> int:
-        """Finish a job with what differs between its revisions in the facets."""
+        """Finish a job with what differs between its revisions in the facets, but for elements that
+        are passed over, as those are that were taken for others."""
         old, new = (self.revisions[number] for number in (accepted.old, accepted.new))
         left_out = set(unjudged)
         attempt = start(self.ledger, accepted.job)
@@ -79,6 +84,7 @@ class Diffs:
             for facet, after in sorted(new[name].items())
             if facet in facets and old[name].get(facet) != after
         ]
+        rows = [row for row in rows if row["global_id"] not in set(passed_over)]
         with self.ledger.writing(attempt.token) as writer:
             result = writer.open_result(
                 {
@@ -112,13 +118,13 @@ class Diffs:
 
     def _describe(self, number: int) -> None:
         """Make the versions up to a revision, in their order, each with its inventory."""
-        for each in range(number + 1):
+        for each in range(len(self.versions), number + 1):
             version = self.world.version(self.model, self._file(each))
-            state = "select inventoried_at is null from core.model_versions where id = %s"
-            if not self.world.value(state, version):
-                continue
+            self.versions.append(version)
             # Any job on the version brings its inventory.
-            attempt = start(self.ledger, self.world.job({self.model: self._file(each)}))
+            digest = sha(self._file(each))
+            given = {"name": f"{self.model}.ifc", "sha256": digest, "model_version_id": version}
+            attempt = start(self.ledger, Job(self.world.accept("clash", [given]), {}))
             with self.ledger.writing(attempt.token) as writer:
                 names = sorted(self.revisions[each])
                 writer.inventory(version, inventory([element(name) for name in names]))

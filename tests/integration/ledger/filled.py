@@ -149,6 +149,16 @@ def _fill_project(world: Filled, store: PostgresLedger, name: str) -> None:
         " where result_id = %s group by result_id", project, world.results[name],
     )  # fmt: skip
     world.sql(
+        "insert into tester.seen select r.id, r.project_id, array_agg(f.finding_id)"
+        " from tester.results r join tester.failures f on f.result_id = r.id"
+        " where r.project_id = %s and r.state = 'finished' group by r.id", project,
+    )  # fmt: skip
+    world.sql(
+        "insert into diff.seen select r.id, r.project_id, array_agg(c.finding_id),"
+        " array_agg(diff.digest(c.after)) from diff.results r join diff.changes c"
+        " on c.result_id = r.id where r.project_id = %s and r.state = 'finished' group by r.id", project,
+    )  # fmt: skip
+    world.sql(
         "insert into core.reports (project_id, since, document) values (%s, now(), '{}')", project
     )
     world.sql("insert into core.operations (kind) values ('report')")

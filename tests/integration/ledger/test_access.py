@@ -99,6 +99,8 @@ PROJECT_OF = {
     "diff.changes": "select project_id from diff.results r where r.id = t.result_id",
     "diff.matches": "select project_id from diff.results r where r.id = t.result_id",
     "diff.not_compared": "select project_id from diff.results r where r.id = t.result_id",
+    "tester.seen_failures": "select project_id from tester.results r where r.id = t.result_id",
+    "diff.seen_changes": "select project_id from diff.results r where r.id = t.result_id",
     "core.saves": "select project_id from core.attempts a where a.id = t.attempt_id",
     "core.parcels": "select project_id from core.attempts a where a.id = t.attempt_id",
     "core.incoming_elements": "select project_id from core.attempts a where a.id = t.attempt_id",
@@ -114,6 +116,8 @@ PROJECT_OF = {
 KEY_OF = {
     "clash.sightings": "result_id || ' ' || pair_id",
     "clash.seen_pairs": "result_id || ' ' || pair_id",
+    "tester.seen_failures": "result_id || ' ' || finding_id",
+    "diff.seen_changes": "result_id || ' ' || finding_id",
 }
 
 

@@ -176,11 +176,14 @@ def test_findings_from_the_command_line(chain: Chain, monkeypatch: pytest.Monkey
         assert listed("--discipline", "Mechanical") == {one}
         assert listed("--discipline", "structure") == set()
         assert listed("--check", "diff") == set()
+        assert listed("--storey", "ground floor") == {one}
+        assert listed("--storey", "Roof") == set()
         assert listed("--assigned", "Ada") == {one}
         assert listed("--assigned", "Bob") == set()
         shown = CliRunner().invoke(app, ["findings"]).stdout
         assert "1 open finding in all; 1 more could not be tested" in shown
         assert "Wall and Wall overlap by 20 mm" in shown
         assert "architecture / mechanical" in shown
+        assert "Open by storey" in shown
     finally:
         get_settings.cache_clear()

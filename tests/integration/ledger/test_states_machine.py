@@ -1,4 +1,5 @@
-"""Random histories of a chain against a simple truth: revisions, runs, late results, links."""
+"""Random histories of a chain against a simple truth: revisions, runs, late results, links that are
+stated, doubted, confirmed and revoked, results that are deleted or thinned."""
 
 from __future__ import annotations
 
@@ -60,6 +61,8 @@ class History(RuleBasedStateMachine):
         self.truth = Truth()
         self.waiting: list[tuple[int, Accepted, dict[str, bool]]] = []
         self.accepted = 0
+        #: The results that are there, by the order of acceptance.
+        self.results: dict[int, int] = {}
         self.known: set[Thing] = set()
         self.checked = True
         for model, names in NAMES.items():
@@ -112,6 +115,41 @@ class History(RuleBasedStateMachine):
         self.truth.links.append((one, other, verdict))
         self.checked = False
 
+    @precondition(lambda self: self._in_force("same"))
+    @rule(data=st.data())
+    def revoke_link(self, data: st.DataObject) -> None:
+        """A person takes back that two are one."""
+        one, other = data.draw(st.sampled_from(self._in_force("same")))
+        assert other is not None
+        elements = [self.chain.element(one), self.chain.element(other)]
+        with translated():
+            self.world.sql("select core.state_link(%s, %s, 'different')", *elements)
+        self.truth.links.append((one, other, "different"))
+        self.checked = False
+
+    @precondition(lambda self: self.truth.runs)
+    @rule(data=st.data())
+    def delete_result(self, data: st.DataObject) -> None:
+        gone = data.draw(st.sets(st.sampled_from(sorted(self.results)), min_size=1, max_size=2))
+        ids = [self.results.pop(order) for order in gone]
+        self.world.sql("delete from clash.results where id = any(%s)", ids)
+        self.truth.runs = [run for run in self.truth.runs if run.order not in gone]
+        self.checked = False
+
+    @precondition(lambda self: len(self.truth.runs) > 1)
+    @rule(data=st.data())
+    def thin_result(self, data: st.DataObject) -> None:
+        """Whatever retention takes away, states do not change."""
+        order = data.draw(st.sampled_from(sorted(self.results)[:-1]))
+        self.world.sql("select core.thin_result('clash', %s)", self.results[order])
+        self.checked = False
+
+    def _in_force(self, wanted: str) -> list[tuple[Thing, Thing | None]]:
+        found = [
+            (one, other) for _, one, other, verdict in self.truth.in_force() if verdict == wanted
+        ]
+        return sorted(found, key=lambda each: (each[0], each[1] or ("", "")))
+
     def _open_doubts(self) -> list[tuple[Thing, Thing | None]]:
         found = [
             (one, other)
@@ -149,7 +187,7 @@ class History(RuleBasedStateMachine):
             spec = replace(spec, related=related, undecided=undecided)
             done = replace(done, spec=spec)
         only = Accepted(accepted.job, accepted.contents)
-        self.chain.finish(only, [Clash(each) for each in sorted(clashes)], spec)
+        self.results[order] = self.chain.finish(only, [Clash(x) for x in sorted(clashes)], spec)
         self.truth.runs.append(replace(done, clashes=clashes))
         self.known |= {(m, name) for m, names in accepted.contents.items() for name in names}
         self.checked = False
@@ -160,6 +198,9 @@ class History(RuleBasedStateMachine):
             return
         self.checked = True
         if not self.truth.runs:
+            if self.accepted > len(self.waiting):
+                left = "select count(*) from clash.pair_state_rows where set_id = %s"
+                assert self.world.value(left, self.chain.id) == 0
             return
         stored = self._stored()
         expected = self.truth.states()

@@ -66,12 +66,12 @@ def _left_out(connection: Connection, result: int, most: int) -> Rows:
 
 
 def _tester(part: str) -> Callable[[Connection, int, int], Rows]:
-    return lambda connection, result, most: ids.read(connection, result, most)[part]
+    return lambda connection, result, most: ids.read(connection, result, most, [part])[part]
 
 
 def _diff(part: str) -> Callable[[Connection, int, int], Rows]:
     def read(connection: Connection, result: int, most: int) -> Rows:
-        found: Rows = diffs.show_changes(connection, result, most)[part]
+        found: Rows = diffs.show_changes(connection, result, most, [part])[part]
         return found
 
     return read

@@ -11,7 +11,7 @@ select e.global_id || case when e.n > 0 then '#' || (e.n + 1) else '' end as glo
     select k.ifc_class, k.name, k.storey from core.content k
      where k.element_id = e.id and k.first_number <= v.number
      order by k.first_number desc limit 1) k on true
- where c.result_id = %(id)s
+ where c.result_id = %(id)s and (select core.require_whole('diff', %(id)s))
  order by f.facet not in ('added', 'deleted'), k.ifc_class, k.name, e.global_id, f.facet
  limit %(limit)s
 

@@ -8,6 +8,7 @@ select f.finding_id, f.check_name as "check", f.series, f.title, f.state, f.reas
    and (%(check)s::text is null or f.check_name = %(check)s)
    and (%(discipline)s::text is null
         or lower(%(discipline)s) in (lower(f.discipline), lower(f.other_discipline)))
+   and (%(storey)s::text is null or lower(f.storey) = lower(%(storey)s))
    and (%(states)s::text[] is null or f.state = any(%(states)s))
    and (%(review)s::text is null or f.review = %(review)s)
    and (%(assigned)s::text is null or f.assigned_to = %(assigned)s)
@@ -25,3 +26,9 @@ select f.discipline, f.check_name as "check", f.open, f.untested
   from core.open_by_discipline f
   join core.projects p on p.id = f.project_id
  where p.name = %(project)s order by f.open desc, f.discipline, f.check_name
+
+-- open_by_storey: the same by storey
+select f.storey, f.check_name as "check", f.open, f.untested
+  from core.open_by_storey f
+  join core.projects p on p.id = f.project_id
+ where p.name = %(project)s order by f.open desc, f.storey, f.check_name

@@ -33,7 +33,7 @@ select f.finding_id, s."position" as specification_number, s.name as specificati
   left join tester.things g on g.element_id = e.id
   left join core.content c on c.element_id = e.id and c.first_number <= v.number
    and (c.last_number is null or c.last_number >= v.number)
- where f.result_id = %(id)s
+ where f.result_id = %(id)s and (select core.require_whole('tester', %(id)s))
  order by s."position", q."position", e.global_id, e.n
  limit %(limit)s
 
