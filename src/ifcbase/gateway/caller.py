@@ -167,9 +167,16 @@ class May:
     def __init__(self, verb: str) -> None:
         self.verb = verb
 
-    def __call__(self, request: Request, who: Identified, project: ProjectName = None) -> Caller:
-        """Raises Forbidden."""
-        caller = in_project(request, who, project)
+    def __call__(
+        self,
+        request: Request,
+        key: Annotated[str | None, Security(api_key)],
+        token: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+        project: ProjectName = None,
+    ) -> Caller:
+        """Raises Unauthenticated, TooManyFailures, Forbidden."""
+        # Called and not depended on: each dependency goes to a thread and back by itself.
+        caller = in_project(request, identify(request, key, token), project)
         if self.verb not in caller.verbs:
             raise Forbidden(f"this needs the verb {self.verb} in the project {caller.project!r}")
         return caller
