@@ -23,6 +23,13 @@ _WRITERS: dict[str, Callable[[Report, Path], int]] = {
 }
 BCF_SUFFIXES = (".bcf", ".bcfzip")
 SUFFIXES = (".html", ".xlsx", ".csv", ".bcf", ".md")
+_MEDIA_TYPES = {
+    "html": "text/html; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "csv": "text/csv; charset=utf-8",
+    "bcf": "application/octet-stream",
+    "md": "text/markdown; charset=utf-8",
+}
 BCF_VERSIONS: tuple[Version, ...] = ("2.1", "3.0")
 
 
@@ -34,6 +41,16 @@ def check_suffix(path: Path) -> None:
             f"{path.name}: no report is written as {suffix or 'a file without an ending'}",
             hint=f"Let the name end in one of {', '.join(SUFFIXES)}.",
         )
+
+
+def media_type(form: str) -> str:
+    """The media type of a format, named by its ending without the dot. Raises RequestInvalid."""
+    found = _MEDIA_TYPES.get(form)
+    if found is None:
+        raise RequestInvalid(
+            f"no report is written as {form}", hint=f"Choose one of {', '.join(_MEDIA_TYPES)}."
+        )
+    return found
 
 
 def bcf_version(text: str) -> Version:

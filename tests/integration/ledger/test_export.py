@@ -14,8 +14,8 @@ from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped]
 from typer.testing import CliRunner, Result
 
 from ifcbase.cli.app import app
-from ifcbase.cli.export import decision_text
 from ifcbase.errors import NotFound, RequestInvalid
+from ifcbase.exchange.recorded import decision_text
 from ifcbase.settings import get_settings
 from tests.integration.ledger.chain_fixtures import chain
 from tests.integration.ledger.chains import Chain, Clash, pair

@@ -26,6 +26,7 @@ LEVELS = {
     "ifcbase.diff": 3,
     "ifcbase.ledger": 4,
     "ifcbase.exchange": 4,
+    "ifcbase.exchange.recorded": 5,
     "ifcbase.clash.record": 5,
     "ifcbase.conversion.record": 5,
     "ifcbase.tester.record": 5,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.background import BackgroundTask
 
 from ifcbase.errors import NotFound, RequestInvalid
+from ifcbase.exchange import recorded
 from ifcbase.gateway import exports
 from ifcbase.gateway.caller import Caller, Reader
 from ifcbase.gateway.paging import IfNoneMatch, Limit, Number, Page, Start, page, reach, unchanged
@@ -174,7 +175,7 @@ def export_result(
 ) -> FileResponse:  # fmt: skip
     """A clash result as HTML, XLSX, CSV, BCF or Markdown, as an attachment."""
     with caller.transaction() as connection:
-        report = exports.of_result(connection, caller.project, number)
+        report = recorded.result_report(connection, caller.project, "clash", number)
     return _sent(exports.written(caller, report, form, bcf, by_group), f"clash-{number}.{form}")
 
 
@@ -192,18 +193,18 @@ def export_findings(
 ) -> FileResponse:  # fmt: skip
     """The findings of all checks that are there, open ones if nothing else is said, as a file."""
     with caller.transaction() as connection:
-        report = exports.of_findings(
+        report = recorded.findings_report(
             connection, caller.project, check=check, discipline=discipline,
             states=findings.THERE, review=review, assigned=assigned,
         )  # fmt: skip
     return _sent(exports.written(caller, report, form, bcf, by_group), f"findings.{form}")
 
 
-def _sent(path: Any, name: str) -> FileResponse:
+def _sent(exported: recorded.Exported, name: str) -> FileResponse:
     return FileResponse(
-        path,
+        exported.path,
         media_type="application/octet-stream",
         filename=name,
         content_disposition_type="attachment",
-        background=BackgroundTask(path.unlink, missing_ok=True),
+        background=BackgroundTask(exported.path.unlink, missing_ok=True),
     )
