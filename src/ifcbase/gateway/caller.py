@@ -12,6 +12,7 @@ from fastapi import Depends, Query, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from ifcbase.errors import Forbidden, NotFound, RequestInvalid, TooManyFailures, Unauthenticated
+from ifcbase.gateway.failures import neighbourhood
 from ifcbase.gateway.logs import request_id_of
 from ifcbase.gateway.state import Gateway, gateway_of, rows
 from ifcbase.jobs.engine import Connection
@@ -76,7 +77,7 @@ def identify(
 ) -> Identity:
     """Who sent the request. Raises Unauthenticated, TooManyFailures."""
     gateway = gateway_of(request)
-    address = request.client.host if request.client else "unknown"
+    address = neighbourhood(request.client.host) if request.client else "unknown"
     if wait := gateway.failures.wait_s(address):
         refusal = TooManyFailures()
         refusal.retry_after_s = math.ceil(wait)

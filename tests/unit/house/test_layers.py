@@ -14,6 +14,7 @@ LEVELS = {
     "ifcbase": 0,
     "ifcbase.errors": 0,
     "ifcbase.progress": 0,
+    "ifcbase.loglines": 0,
     "ifcbase.sqlfiles": 1,
     "ifcbase.settings": 1,
     "ifcbase.ifc": 2,
