@@ -87,7 +87,7 @@ class Subscription:
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._queue.get()
-        except TimeoutError:
+        except TimeoutError:  # nothing happened, which is what None says
             return None
 
     def waiting(self) -> Iterator[Event]:
@@ -106,7 +106,7 @@ class Subscription:
         """Queue an event; False if too many wait already."""
         try:
             self._queue.put_nowait(event)
-        except asyncio.QueueFull:
+        except asyncio.QueueFull:  # it is told so, and connects again from where it was
             self.dropped = True
         return not self.dropped
 
@@ -261,7 +261,7 @@ def _progressed(payload: str) -> str | None:
     try:
         told = json.loads(payload)
         return str(uuid.UUID(told["id"])) if told["topic"] == "progress" else None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):  # not ours: nobody is told of it
         return None
 
 
