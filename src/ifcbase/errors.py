@@ -188,6 +188,12 @@ class RequestInvalid(InputError):
     default_hint = "The message names the field; correct it and send the request again."
 
 
+class IdempotencyKeyReused(InputError):
+    code = "idempotency-key-reused"
+    title = "The idempotency key was used for another request"
+    default_hint = "Use a new key for a new request."
+
+
 class OutputUnsupported(InputError):
     code = "output-unsupported"
     title = "This output cannot be written"

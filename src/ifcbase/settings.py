@@ -284,6 +284,12 @@ class Settings(BaseSettings):
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."
     )
 
+    log_format: Literal["text", "json"] = Field(
+        default="text",
+        description="How workers write their log; the gateway's is always JSON. Both name the request "
+        "a line is about.",
+    )
+
     @field_validator("home")
     @classmethod
     def _absolute(cls, value: Path) -> Path:

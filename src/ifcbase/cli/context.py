@@ -11,6 +11,7 @@ from ifcbase.errors import ConfigError, RequestInvalid
 from ifcbase.jobs.engine import Connection
 from ifcbase.jobs.submit import project_named
 from ifcbase.ledger.connect import connect, translated
+from ifcbase.loglines import JsonLines, Words
 from ifcbase.settings import Settings, get_settings
 from ifcbase.stack import address, migrations
 from ifcbase.stack.embedded import EmbeddedPostgres
@@ -18,9 +19,10 @@ from ifcbase.stack.embedded import EmbeddedPostgres
 
 def setup_logging(settings: Settings) -> None:
     """Log lines on stderr."""
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    words = Words("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else words)
+    logging.basicConfig(level=settings.log_level, handlers=[handler])
     logging.getLogger("procrastinate").setLevel(max(logging.WARNING, logging.getLogger().level))
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 

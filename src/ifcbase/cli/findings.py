@@ -65,6 +65,7 @@ def findings(
     """What is open, over all checks: clashes, IDS failures, changes."""
     with context.ledger_connection() as (settings, connection):
         name = context.project_name(connection, settings, project)
+        ledger.require_discipline(connection, name, discipline)
         found = ledger.list_findings(
             connection,
             name,

@@ -99,7 +99,16 @@ def raised(answer: httpx.Response) -> httpx.Response:
     message = document.get("detail") or f"the gateway answered with status {answer.status_code}"
     error = cls(str(message), hint=document.get("hint"), detail=document.get("request_id"))
     error.job_id = document.get("job_id")
+    _tell(error, document)
     raise error
+
+
+def _tell(error: IfcbaseError, document: dict[str, Any]) -> None:
+    """Put what helps under the last line of a traceback, where scripts and CI show it."""
+    error.add_note(f"{error.code}: {error.title}")
+    error.add_note(f"hint: {error.hint}")
+    if request := document.get("request_id"):
+        error.add_note(f"request: {request}")
 
 
 def unreachable(error: httpx.TransportError) -> LedgerUnavailable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from dataclasses import dataclass
 
 from ifcbase.errors import ConfigError, UrlRefused
@@ -81,6 +82,15 @@ class Policy:
                 hint="The operator names them in IFCBASE_FETCH_HOSTS.",
             )
 
+    def check_literal(self, host: str) -> None:
+        """Refuse at once a host that never will be allowed: one that is not named, an address that is
+        not public, this machine by its name. Names are judged when they are asked. Raises UrlRefused."""
+        self.check_host(host)
+        if host.lower().rstrip(".").rpartition(".")[2] == "localhost":
+            self.check_address(host, ipaddress.IPv4Address("127.0.0.1"))
+        elif (address := _literal(host)) is not None:
+            self.check_address(host, address)
+
     def check_address(self, host: str, address: Address) -> None:
         """Refuse an address that is not public, unless it is allowed. Raises UrlRefused."""
         if is_public(address) or _named(host, self.private_names):
@@ -97,6 +107,16 @@ class Policy:
 
 def _words(text: str) -> list[str]:
     return [word for each in text.split(",") if (word := each.strip().lower())]
+
+
+def _literal(host: str) -> Address | None:
+    """The address a host is written as, in any form the system would understand (127.1, 0x7f000001)."""
+    if _is_address(host):
+        return ipaddress.ip_address(host)
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None
 
 
 def _is_address(text: str) -> bool:

@@ -12,8 +12,10 @@ import ipaddress
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
@@ -219,7 +221,7 @@ class _Judged(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         failure: Exception | None = None
-        for address in self._fetcher.addresses(host, port):
+        for address in self._looked_up(host, port, _left(self._deadline, timeout)):
             try:
                 stream = self._plain.connect_tcp(
                     str(address),
@@ -233,6 +235,23 @@ class _Judged(httpcore.NetworkBackend):
                 continue
             return _Timed(stream, self._deadline)
         raise failure or httpcore.ConnectError("no address")
+
+    def _looked_up(self, host: str, port: int, within_s: float) -> list[Address]:
+        """The judged addresses of a host, in time: the system's look-up knows no deadline, so it is
+        asked in a thread that is left behind. Raises UrlRefused, FetchFailed, ConnectTimeout."""
+        found: Future[list[Address]] = Future()
+
+        def look() -> None:
+            try:
+                found.set_result(self._fetcher.addresses(host, port))
+            except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)
+                found.set_exception(error)
+
+        threading.Thread(target=look, name="look-up", daemon=True).start()
+        try:
+            return found.result(within_s)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout("the name was not looked up in time") from error
 
     def connect_unix_socket(self, *_: object, **__: object) -> httpcore.NetworkStream:
         raise UrlRefused("sockets of this machine are not asked")

@@ -201,7 +201,7 @@ class Uploads:
         try:
             found = Pending(**json.loads((home / "note.json").read_text(encoding="utf-8")))
             size = found.length if found.result is not None else (home / "data").stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError):  # forgotten or never begun: no upload
             return None
         return replace(found, offset=size)
 
@@ -209,7 +209,7 @@ class Uploads:
 def _age(path: Path) -> float:
     try:
         return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
+    except FileNotFoundError:  # somebody else swept it up: it is no older than anything
         return 0.0
 
 

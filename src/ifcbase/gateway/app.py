@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -71,10 +72,13 @@ def create_app(gateway: Gateway) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, dependencies=[Depends(known_parameters)])
 
+    describing = threading.Lock()
+
     def description() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            app.openapi_schema = described(app)
-        return app.openapi_schema
+        with describing:
+            if app.openapi_schema is None:
+                app.openapi_schema = described(app)
+            return app.openapi_schema
 
     app.openapi = description  # type: ignore[method-assign]  # as FastAPI's documentation does it
     return app

@@ -22,6 +22,7 @@ from ifcbase.files.receive import Received, Receiver, keep
 from ifcbase.files.resumable import Pending, Uploads
 from ifcbase.gateway import files
 from ifcbase.gateway.caller import Caller
+from ifcbase.gateway.repeats import once_done
 from ifcbase.gateway.state import rows
 from ifcbase.jobs.engine import Connection
 from ifcbase.settings import Settings
@@ -122,16 +123,24 @@ async def pour_whole(request: Request, take: Callable[[bytes], None]) -> None:
         raise RequestInvalid("body: the client went away before its end")
 
 
-def admit(caller: Caller, received: Received, model: str | None = None) -> Arrived:
+def admit(
+    caller: Caller, received: Received, model: str | None = None, key: str | None = None
+) -> Arrived:
     """Keep a file that arrived, under its name, and as the next version of ``model`` if one is
-    named. Raises Forbidden, RequestInvalid."""
+    named; once per idempotency key. Raises Forbidden, RequestInvalid, IdempotencyKeyReused."""
     stored = keep(caller.gateway.files, caller.project, received)
     with caller.transaction() as connection:
-        path = files.note_upload(caller, connection, received.name, stored)
-        if model is None:
-            return Arrived(received, path)
-        version = give_version(caller, connection, model, stored.sha256, received.name)
-    return Arrived(received, path, model, **version)
+
+        def do() -> dict[str, Any]:
+            path = files.note_upload(caller, connection, received.name, stored)
+            if model is None:
+                return {"path": path}
+            version = give_version(caller, connection, model, stored.sha256, received.name)
+            return {"path": path, "model": model, **version}
+
+        asked = ["upload", received.kind, received.name, stored.sha256, model]
+        done, _ = once_done(caller, connection, key, asked, do)
+    return Arrived(received, **done)
 
 
 def give_version(

@@ -12,6 +12,7 @@ from fastapi import Depends, Query, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from ifcbase.errors import Forbidden, NotFound, RequestInvalid, TooManyFailures, Unauthenticated
+from ifcbase.gateway.failures import neighbourhood
 from ifcbase.gateway.logs import request_id_of
 from ifcbase.gateway.state import Gateway, gateway_of, rows
 from ifcbase.jobs.engine import Connection
@@ -76,7 +77,7 @@ def identify(
 ) -> Identity:
     """Who sent the request. Raises Unauthenticated, TooManyFailures."""
     gateway = gateway_of(request)
-    address = request.client.host if request.client else "unknown"
+    address = neighbourhood(request.client.host) if request.client else "unknown"
     if wait := gateway.failures.wait_s(address):
         refusal = TooManyFailures()
         refusal.retry_after_s = math.ceil(wait)
@@ -167,9 +168,16 @@ class May:
     def __init__(self, verb: str) -> None:
         self.verb = verb
 
-    def __call__(self, request: Request, who: Identified, project: ProjectName = None) -> Caller:
-        """Raises Forbidden."""
-        caller = in_project(request, who, project)
+    def __call__(
+        self,
+        request: Request,
+        key: Annotated[str | None, Security(api_key)],
+        token: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
+        project: ProjectName = None,
+    ) -> Caller:
+        """Raises Unauthenticated, TooManyFailures, Forbidden."""
+        # Called and not depended on: each dependency goes to a thread and back by itself.
+        caller = in_project(request, identify(request, key, token), project)
         if self.verb not in caller.verbs:
             raise Forbidden(f"this needs the verb {self.verb} in the project {caller.project!r}")
         return caller

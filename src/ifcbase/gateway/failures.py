@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 from collections import OrderedDict
@@ -10,6 +11,19 @@ from collections.abc import Callable
 #: Addresses that are remembered; the one that failed longest ago goes first.
 MOST_ADDRESSES = 10_000
 WINDOW_S = 60.0
+
+
+def neighbourhood(address: str) -> str:
+    """What is counted for an address: of IPv6 its /64, in which one machine has all addresses it likes."""
+    try:
+        known = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(known, ipaddress.IPv4Address):
+        return str(known)
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.ip_network((known, 64), strict=False))
 
 
 class Failures:

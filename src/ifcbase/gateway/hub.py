@@ -14,9 +14,10 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -34,6 +35,8 @@ _CHANNEL = "ifcbase"
 MOST_BEHIND = 512
 #: The shortest and the longest time between two looks, and between two tries to connect, in seconds.
 _BREATH_S = 0.05
+#: What each listener adds to the shortest: many are told less often, of more at once (seconds).
+_EACH_S = 0.003
 _LOOK_S = 15.0
 _POLL_S = 1.0
 _RETRY_S = 10.0
@@ -41,7 +44,7 @@ _RETRY_S = 10.0
 AsyncConnection = psycopg.AsyncConnection[dict[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """Something that happened. ``position`` is where to go on from; ``id`` is None for progress,
     which is not kept."""
@@ -53,14 +56,18 @@ class Event:
     id: int | None = None
     at: datetime | None = None
 
-    def document(self) -> dict[str, Any]:
-        """The event as clients get it."""
-        return {
+    @cached_property
+    def text(self) -> str:
+        """The event as clients get it: a server-sent event, made once for all who hear it."""
+        document = {
             "id": self.id,
             "type": self.type,
             "timestamp": self.at.isoformat() if self.at else None,
             "data": self.data,
         }
+        place = f"id: {self.position}\n" if self.position else ""
+        data = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+        return f"event: {self.type}\n{place}data: {data}\n\n"
 
 
 @dataclass(eq=False)
@@ -80,8 +87,14 @@ class Subscription:
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._queue.get()
-        except TimeoutError:
+        except TimeoutError:  # nothing happened, which is what None says
             return None
+
+    def waiting(self) -> Iterator[Event]:
+        """The events that wait already."""
+        while not self._queue.empty():
+            if (event := self._queue.get_nowait()) is not None:
+                yield event
 
     def end(self) -> None:
         """Let it hear no more, and wake it."""
@@ -93,7 +106,7 @@ class Subscription:
         """Queue an event; False if too many wait already."""
         try:
             self._queue.put_nowait(event)
-        except asyncio.QueueFull:
+        except asyncio.QueueFull:  # it is told so, and connects again from where it was
             self.dropped = True
         return not self.dropped
 
@@ -193,8 +206,11 @@ class Hub:
             began = time.monotonic()
             await self._look(connection, jobs)
             # Who writes much is not followed at every step.
-            await asyncio.sleep(max(_BREATH_S, time.monotonic() - began))
+            await asyncio.sleep(max(self._breath_s(), time.monotonic() - began))
             jobs = await self._woken(connection)
+
+    def _breath_s(self) -> float:
+        return min(1.0, _BREATH_S + _EACH_S * len(self))
 
     async def _woken(self, connection: AsyncConnection) -> set[str] | None:
         """Wait until it is time to look. The jobs whose progress was told of; None: look at all."""
@@ -245,7 +261,7 @@ def _progressed(payload: str) -> str | None:
     try:
         told = json.loads(payload)
         return str(uuid.UUID(told["id"])) if told["topic"] == "progress" else None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError):  # not ours: nobody is told of it
         return None
 
 

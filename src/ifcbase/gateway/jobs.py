@@ -8,6 +8,7 @@ from typing import Any
 from ifcbase.errors import NotFound
 from ifcbase.gateway import names
 from ifcbase.gateway.caller import Caller
+from ifcbase.gateway.repeats import once_done
 from ifcbase.gateway.state import rows
 from ifcbase.jobs import submit
 from ifcbase.sqlfiles import queries
@@ -58,19 +59,30 @@ def page(
         )  # fmt: skip
 
 
-def cancel(caller: Caller, job_id: str) -> str:
-    """Cancel a job: "cancelled" at once while it waits, else "cancelling". Raises NotFound, Conflict."""
+def cancel(caller: Caller, job_id: str, key: str | None = None) -> str:
+    """Cancel a job: "cancelled" at once while it waits, else "cancelling"; once per idempotency key.
+
+    Raises NotFound, Conflict, IdempotencyKeyReused."""
     with caller.transaction() as connection:
-        state = submit.cancel_job(connection, job_id)
-        caller.note(connection, "cancel job", job_id)
-    return state
+
+        def do() -> str:
+            caller.note(connection, "cancel job", job_id)
+            return submit.cancel_job(connection, job_id)
+
+        return str(once_done(caller, connection, key, ["cancel", job_id], do)[0])
 
 
-def requeue(caller: Caller, job_id: str) -> None:
-    """Let a failed or cancelled job try again. Raises NotFound, Conflict."""
+def requeue(caller: Caller, job_id: str, key: str | None = None) -> None:
+    """Let a failed or cancelled job try again; once per idempotency key.
+
+    Raises NotFound, Conflict, IdempotencyKeyReused."""
     with caller.transaction() as connection:
-        submit.requeue_job(connection, caller.gateway.engine, job_id)
-        caller.note(connection, "requeue job", job_id)
+
+        def do() -> None:
+            caller.note(connection, "requeue job", job_id)
+            submit.requeue_job(connection, caller.gateway.engine, job_id)
+
+        once_done(caller, connection, key, ["requeue", job_id], do)
 
 
 def status(caller: Caller, job_id: str) -> dict[str, Any]:

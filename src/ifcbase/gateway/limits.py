@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,6 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LARGEST = 8 * 2**20
 #: Routes that stream.
 STREAMED = re.compile(r"/upload/[^/]*|/v1/uploads(?:/.*)?")
+
+
+def header(scope: Scope, name: bytes, default: bytes) -> bytes:
+    """A header of a request, without reading the others: this is asked of every one."""
+    return next((value for each, value in scope["headers"] if each == name), default)
 
 
 class BodyLimit:
@@ -26,7 +30,7 @@ class BodyLimit:
         if scope["type"] != "http" or STREAMED.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
-        said = Headers(scope=scope).get("content-length", "0")
+        said = header(scope, b"content-length", b"0")
         too_large = said.isdigit() and int(said) > self._largest
         read = 0
 

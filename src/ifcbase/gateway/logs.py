@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import sys
 import time
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ifcbase.gateway.limits import header
+from ifcbase.loglines import JsonLines
 
 HEADER = "X-Request-Id"
 _FORM = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _LOG = logging.getLogger("ifcbase.gateway")
-_OWN = {"request_id", "method", "path", "status", "seconds", "caller", "bytes"}
 
 
 def request_id_of(scope: Scope) -> str:
@@ -38,7 +37,7 @@ class Requests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
+        given = header(scope, b"x-request-id", b"").decode("latin-1")
         request_id = given if _FORM.fullmatch(given) else uuid.uuid4().hex
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
@@ -76,24 +75,6 @@ class Requests:
                     "caller": state.get("caller"),
                 },
             )
-
-
-class JsonLines(logging.Formatter):
-    """A record as one line of JSON."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """See Formatter."""
-        moment = datetime.fromtimestamp(record.created, UTC)
-        document: dict[str, Any] = {
-            "at": moment.isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        document |= {k: v for k, v in record.__dict__.items() if k in _OWN and v is not None}
-        if record.exc_info:
-            document["trace"] = self.formatException(record.exc_info)
-        return json.dumps(document, ensure_ascii=False, default=str)
 
 
 def setup(level: str) -> None:

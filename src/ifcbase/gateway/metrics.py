@@ -177,7 +177,7 @@ def measure(folder: Path) -> tuple[int, int]:
         for name in names:
             try:
                 size += (Path(home) / name).stat().st_size
-            except FileNotFoundError:
+            except FileNotFoundError:  # gone since the folder was read
                 continue
             count += 1
     return count, size

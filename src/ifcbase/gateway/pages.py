@@ -27,13 +27,21 @@ def description(document: Mapping[str, Any]) -> str:
         "<meta name='viewport' content='width=device-width'>",
         f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style></head><body>",
         f"<h1>{escape(info['title'])} API <small>{escape(info['version'])}</small></h1>",
-        *(f"<p>{escape(each)}</p>" for each in info["description"].strip().split("\n\n")),
+        *(f"<p>{_words(each)}</p>" for each in info["description"].strip().split("\n\n")),
         "<p>For programs: <a href='/openapi.json'>openapi.json</a>.</p>",
         "<p>Types of problems: <a href='/problems'>problems</a>.</p>",
     ]
     for tag, items in by_tag.items():
         parts += [f"<h2>{escape(tag)}</h2>", *items]
     return "\n".join([*parts, "</body></html>"])
+
+
+def _words(text: str) -> str:
+    """Words of a description, with `code` as code."""
+    parts = escape(text).split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return "".join(f"<code>{each}</code>" if n % 2 else each for n, each in enumerate(parts))
 
 
 def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -49,7 +57,7 @@ def _operation(
     told = operation.get("description") or operation.get("summary") or ""
     parts = [
         f"<details><summary><b>{method}</b> <code>{escape(path)}</code></summary>",
-        f"<p>{escape(told)}</p>",
+        f"<p>{_words(told)}</p>",
     ]
     if parameters := operation.get("parameters"):
         parts.append("<table><tr><th>parameter</th><th>in</th><th></th></tr>")
@@ -58,7 +66,7 @@ def _operation(
             said = each.get("description") or each.get("schema", {}).get("description") or ""
             parts.append(
                 f"<tr><td><code>{escape(each['name'])}</code></td><td>{escape(each['in'])}</td>"
-                f"<td>{needed}{escape(said)}</td></tr>"
+                f"<td>{needed}{_words(said)}</td></tr>"
             )
         parts.append("</table>")
     for content in operation.get("requestBody", {}).get("content", {}).values():

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, LiteralString, TypeVar
 
 from fastapi import Header, Path, Query, Response
 from pydantic import BaseModel, Field
 
+from ifcbase.gateway.state import rows
+from ifcbase.jobs.engine import Connection
 from ifcbase.ledger.connect import MAX_NUMBER
 
 Item = TypeVar("Item")
@@ -40,14 +42,22 @@ class Page(BaseModel, Generic[Item]):
 
 
 def page(found: Sequence[Any], start: int, limit: int) -> dict[str, Any]:
-    """A page of rows of which ``start + limit + 1`` at most were read from the first on."""
-    more = len(found) > start + limit
-    return {"items": list(found[start : start + limit]), "next": start + limit if more else None}
+    """A page of rows that were read from ``start`` on, one more than its limit if there is another."""
+    return {"items": list(found[:limit]), "next": start + limit if len(found) > limit else None}
 
 
-def reach(start: int, limit: int) -> int:
-    """How many rows to read for a page and whether there is another."""
-    return start + limit + 1
+def window(
+    connection: Connection,
+    query: LiteralString,
+    start: int,
+    limit: int,
+    parameters: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    """The rows of an ordered query that are on a page, and one more. What is before is passed over in
+    the database: it is neither sent nor held."""
+    text = f"select * from (\n{query}\n) paged offset %(page_start)s limit %(page_most)s"  # noqa: S608 (a query of ours, by its type)
+    given = {**parameters, "page_start": start, "page_most": limit + 1}
+    return rows(connection, text, given)
 
 
 def etag_of(document: Any) -> str:

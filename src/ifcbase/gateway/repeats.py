@@ -30,6 +30,34 @@ IdempotencyKey = Annotated[
 ]
 
 
+def once_done(
+    caller: Caller, connection: Connection, key: str | None, asked: Any, do: Callable[[], Any]
+) -> tuple[Any, bool]:
+    """What was done, and whether that was before: for answers that are no document.
+
+    ``do`` gives something JSON can hold. Raises IdempotencyKeyReused for a key of another request.
+    """
+    if key is None:
+        return do(), False
+    given = _given(caller, key, asked)
+    if found := rows(connection, _SQL["answered"], given):
+        return found[0]["body"], True
+    done = do()
+    rows(connection, _SQL["note"], given | {"status": 200, "body": Jsonb(done)})
+    return done, False
+
+
+def before(caller: Caller, key: str | None, asked: Any) -> Any:
+    """What was done for this request with ``once_done``, before anything is done; else None.
+
+    Raises IdempotencyKeyReused."""
+    if key is None:
+        return None
+    with caller.transaction() as connection:
+        found = rows(connection, _SQL["answered"], _given(caller, key, asked))
+    return found[0]["body"] if found else None
+
+
 def once(
     caller: Caller,
     connection: Connection,
@@ -42,20 +70,25 @@ def once(
 ) -> JSONResponse:
     """The answer to a request, in the transaction that does what it asks; done once per key.
 
-    ``asked``: what makes it the same request. ``kept``: what of the answer is repeated, if not all.
-    Raises Conflict for a key of another request.
+    ``asked``: what makes it the same request. ``kept``: what of the answer is repeated, if not all:
+    secrets are not kept, and shown once even so. Raises IdempotencyKeyReused for a key of another
+    request.
     """
     if key is None:
         return JSONResponse(jsonable_encoder(do()), status)
-    mark = json.dumps(jsonable_encoder([caller.name, asked]), sort_keys=True)
-    given = {
-        "project": caller.project_id,
-        "key": key,
-        "fingerprint": hashlib.sha256(mark.encode("utf-8", "surrogatepass")).hexdigest(),
-    }
+    given = _given(caller, key, asked)
     found = rows(connection, _SQL["answered"], given)
     if found:
         return JSONResponse(found[0]["body"], found[0]["status"], {"Idempotency-Replayed": "true"})
     answer = jsonable_encoder(do())
     rows(connection, _SQL["note"], given | {"status": status, "body": Jsonb(kept(answer))})
     return JSONResponse(answer, status)
+
+
+def _given(caller: Caller, key: str, asked: Any) -> dict[str, Any]:
+    mark = json.dumps(jsonable_encoder(asked), sort_keys=True)
+    return {
+        "project": caller.project_id,
+        "key": key,
+        "fingerprint": hashlib.sha256(mark.encode("utf-8", "surrogatepass")).hexdigest(),
+    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import select
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,18 +86,21 @@ class Gateway:
         self, role: str, claims: Mapping[str, Any], request_id: str | None
     ) -> Iterator[Connection]:
         """A transaction as PostgREST would open it for a token with these claims."""
+        given = {
+            "role": role,
+            "claims": json.dumps(claims),
+            "request": request_id or "",
+            "timeout": f"{STATEMENT_S}s",
+        }
         with self.connection() as connection:
-            with connection.transaction():
-                connection.execute(
-                    _SQL["act"],
-                    {
-                        "role": role,
-                        "claims": json.dumps(claims),
-                        "request": request_id or "",
-                        "timeout": f"{STATEMENT_S}s",
-                    },
-                )
+            try:
+                # Begun and taken up in one message: every poll of every client waits for this.
+                psycopg.ClientCursor(connection).execute(_SQL["act"], given)
                 yield connection
+            except BaseException:
+                _roll_back(connection)
+                raise
+            connection.commit()
             self.engine.committed(connection)
 
     @cached_property
@@ -141,7 +146,7 @@ def make_gateway(
         kwargs={"autocommit": True, **connection_options(dsn)},
         min_size=2,
         max_size=settings.gateway_connections,
-        check=ConnectionPool.check_connection,
+        check=_check,
         open=False,
         name="gateway",
     )
@@ -155,6 +160,21 @@ def make_gateway(
         failures=Failures(settings.auth_failures),
         fit=Fit(),
     )
+
+
+def _check(connection: Connection) -> None:
+    """Ask the server whether a connection lives, if it said anything since: it says when it ends one,
+    and nothing else between transactions. Raises OperationalError."""
+    said = select.poll()
+    said.register(connection.fileno(), select.POLLIN)
+    if said.poll(0):
+        ConnectionPool.check_connection(connection)
+
+
+def _roll_back(connection: Connection) -> None:
+    with contextlib.suppress(psycopg.Error):
+        # Of a connection that is lost nothing is kept either; the pool makes another.
+        connection.rollback()
 
 
 def rows(

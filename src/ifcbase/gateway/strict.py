@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 
 from ifcbase.errors import RequestInvalid
 
@@ -18,7 +19,10 @@ async def known_parameters(request: Request) -> None:
     if not request.query_params or not request.url.path.startswith("/v1/"):
         return
     route = request.scope["route"]
-    operations = request.app.openapi()["paths"].get(route.path_format, {})
+    app = request.app
+    # Made with the first request that needs it, which takes a second: others do not wait for it.
+    document = app.openapi_schema or await run_in_threadpool(app.openapi)
+    operations = document["paths"].get(route.path_format, {})
     operation = operations.get(request.method.lower())
     if operation is None:
         return

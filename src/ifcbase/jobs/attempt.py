@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from ifcbase.jobs.workfolder import job_folder
 from ifcbase.ledger.interface import Attempt, Ledger
 from ifcbase.ledger.payloads import clean_payload
 from ifcbase.ledger.spool import Spool
+from ifcbase.loglines import about
 
 _LOG = logging.getLogger(__name__)
 
@@ -68,12 +70,13 @@ class Runner:
         if attempt is None:
             _LOG.info("job %s: nothing to do, it does not wait", job_id)
             return
-        _LOG.info("job %s: attempt %d of check %s", job_id, attempt.number, attempt.check)
-        try:
-            self._attempt(attempt)
-        except LeaseLost:
-            # Somebody else has the job now: whatever this attempt did is not to be stored.
-            _LOG.warning("job %s: the lease was lost, the attempt is dropped", job_id)
+        with about(request_id=attempt.request_id, job_id=job_id):
+            _LOG.info("job %s: attempt %d of check %s", job_id, attempt.number, attempt.check)
+            try:
+                self._attempt(attempt)
+            except LeaseLost:
+                # Somebody else has the job now: whatever this attempt did is not to be stored.
+                _LOG.warning("job %s: the lease was lost, the attempt is dropped", job_id)
 
     def _attempt(self, attempt: Attempt) -> None:
         try:
@@ -287,7 +290,13 @@ class _Lease:
         self._began = time.monotonic()
         self.cancelled = threading.Event()
         self.lost = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread = threading.Thread(
+            # What it logs is about the same job and request.
+            target=copy_context().run,
+            args=[self._keep],
+            name="lease",
+            daemon=True,
+        )
 
     def __enter__(self) -> _Lease:
         self._thread.start()

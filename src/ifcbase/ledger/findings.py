@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from ifcbase.errors import RequestInvalid
 from ifcbase.ledger.connect import translated
 from ifcbase.sqlfiles import queries
 
@@ -36,6 +37,19 @@ def list_findings(
         storey=storey, states=None if states is None else list(states), review=review, assigned=assigned,
         limit=limit,
     )  # fmt: skip
+
+
+def require_discipline(connection: Connection, project: str, discipline: str | None) -> None:
+    """Refuse a discipline that no model of the project has: its list would be empty for ever, and look
+    like good news. Raises RequestInvalid."""
+    if discipline is None:
+        return
+    known = [row["discipline"] for row in _rows(connection, "disciplines", project=project)]
+    if discipline.lower() not in {each.lower() for each in known}:
+        raise RequestInvalid(
+            f"no model of the project is of the discipline {discipline!r}",
+            hint=f"There are: {', '.join(known)}." if known else "None is known yet.",
+        )
 
 
 def count_open(connection: Connection, project: str) -> list[Row]:

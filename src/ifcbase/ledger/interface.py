@@ -44,6 +44,8 @@ class Attempt:
     timeout_s: float
     memory_mb: int
     inputs: tuple[JobInput, ...]
+    #: The HTTP request that asked for it, if one did.
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,7 +139,7 @@ ROWS = [
         path="/v1/results/clash/{result}/rows/contacts"),
     Row("GET", "/v1/results/{check}/{number}/document", "read",
         path="/v1/results/clash/{result}/document"),
-    Row("GET", "/v1/results/clash/{number}/export", "read",
+    Row("GET", "/v1/results/{check}/{number}/export", "read",
         path="/v1/results/clash/{result}/export?format=csv"),
     Row("GET", "/v1/export", "read", foreign=200, path="/v1/export?format=csv"),
     # Clash sets, findings, decisions.
@@ -160,6 +160,12 @@ ROWS = [
     Row("POST", "/v1/sets/{number}/decisions", "decide", 201,
         json={"group": "class/IfcPipeSegment+IfcWall", "action": "reviewed"},
         path="/v1/sets/{set}/decisions"),
+    # Decision rules.
+    Row("GET", "/v1/rules", "read", foreign=200),
+    Row("POST", "/v1/rules", "decide", 404, 404,
+        {"name": "n", "action": "reviewed", "set_id": 999999999}),
+    Row("GET", "/v1/rules/{number}", "read", path="/v1/rules/{rule}"),
+    Row("PATCH", "/v1/rules/{number}", "decide", json={"active": False}, path="/v1/rules/{rule}"),
 ]  # fmt: skip
 
 VERBS = {
@@ -265,6 +271,14 @@ class Things:
             self._own,
         )
         return row[0]
+
+    def rule(self) -> Any:
+        self._served.sql(
+            "insert into core.decision_rules (project_id, name, active, action)"
+            " values (%s, 'taken', false, 'reviewed') on conflict do nothing", self._own,
+        )  # fmt: skip
+        found = "select id from core.decision_rules where project_id = %s and name = 'taken'"
+        return self._served.sql(found, self._own)[0][0]
 
     def member(self) -> Any:
         (row,) = self._served.sql(

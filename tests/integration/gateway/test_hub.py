@@ -92,7 +92,7 @@ def test_who_listens_hears_the_events_of_the_project(world: World, how: dict[str
             events = await heard(subscription, 3)
         assert numbers(events) == [1, 2, 3]
         assert {event.type for event in events} == {"job.queued"}
-        assert events[0].document()["data"] == {"n": 1}
+        assert events[0].data == {"n": 1}
         assert len(hub) == 0
 
     with_hub(world, use, **how)

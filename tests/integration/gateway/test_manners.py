@@ -217,7 +217,7 @@ def test_a_decision_repeated_with_its_key_is_made_once(served: Served, pair: int
     count = "select count(*) from core.decisions where comment = %s and finding_id = %s"
     assert served.sql(count, word, pair) == [(1,)]
     other = served.client.post(path, headers=headers, json={"action": "open"})
-    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
 
 
 def test_a_key_made_twice_with_one_idempotency_key_is_shown_once(served: Served) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,20 @@ def test_a_problem_is_raised_as_the_error_it_is() -> None:
         "Do.",
         "r",
     )
+
+
+def test_a_traceback_says_what_to_do() -> None:
+    """Scripts in CI show the traceback and nothing else."""
+    with (
+        client_of(lambda _: problem(404, "not-found", request_id="r-1")) as client,
+        pytest.raises(NotFound) as caught,
+    ):
+        client.job("0b2d3f6e-9a57-4b0e-8a68-5a1a2f3c4d5e")
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "It is so." in shown
+    assert f"not-found: {NotFound.title}" in shown
+    assert "hint: Do." in shown
+    assert "request: r-1" in shown
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"code": "of the future"}'])

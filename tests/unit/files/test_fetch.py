@@ -307,3 +307,20 @@ def test_checking_asks_nobody(site: Served) -> None:
         fetcher.check(f"http://127.0.0.1:{site.server_port}/hook")
     Fetcher(Policy.of("127.0.0.1")).check(f"http://127.0.0.1:{site.server_port}/hook")
     assert not site.asked
+
+
+def test_a_look_up_that_never_ends_ends_at_the_deadline() -> None:
+    """The system's look-up knows no deadline: it held a thread for as long as it liked."""
+    let_go = threading.Event()
+
+    def stuck(host: str, port: int) -> list[str]:
+        let_go.wait(60)
+        return ["127.0.0.1"]
+
+    try:
+        fetcher = Fetcher(Policy(), stuck)
+        with pytest.raises(FetchFailed, match="took too long"):
+            fetcher.get("http://files.example.com/a.ifc", lambda _: None, Limits(1, total_s=0.2))
+        assert not let_go.is_set()
+    finally:
+        let_go.set()

@@ -15,6 +15,7 @@ LEVELS = {
     "ifcbase.errors": 0,
     "ifcbase.defaults": 0,
     "ifcbase.progress": 0,
+    "ifcbase.loglines": 0,
     "ifcbase.sqlfiles": 1,
     "ifcbase.settings": 1,
     "ifcbase.ifc": 2,

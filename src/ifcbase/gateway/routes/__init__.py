@@ -13,6 +13,7 @@ from ifcbase.gateway.routes import (
     projects,
     results,
     resumable,
+    rules,
     sets,
     uploads,
     webhooks,
@@ -32,6 +33,7 @@ ROUTERS = [
     results.router,
     sets.router,
     findings.router,
+    rules.router,
     events.router,
     webhooks.router,
 ]

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, JSONResponse
 from pydantic import BaseModel, Field
 
 from ifcbase.errors import RequestInvalid
@@ -17,7 +17,7 @@ from ifcbase.gateway.bodies import JsonObject
 from ifcbase.gateway.caller import Reader, Submitter
 from ifcbase.gateway.logs import request_id_of
 from ifcbase.gateway.problems import responses
-from ifcbase.gateway.repeats import IdempotencyKey
+from ifcbase.gateway.repeats import IdempotencyKey, once
 from ifcbase.gateway.requests import described
 from ifcbase.gateway.responding import FILE, attachment
 from ifcbase.gateway.state import GatewayDep
@@ -78,10 +78,10 @@ class LinkRequest(BaseModel):
 class DownloadLink(BaseModel):
     """A link that holds for a while; ``token`` and ``download_token`` are the same."""
 
-    token: str
-    download_token: str
-    download_url: str
-    preview_url: str
+    token: str | None = Field(description="Shown this once: null if the request was repeated.")
+    download_token: str | None
+    download_url: str | None
+    preview_url: str | None
     expiry: datetime
 
 
@@ -146,30 +146,45 @@ def job_status(caller: Reader, job_id: JobId) -> Status:
 
 
 @router.post("/jobs/{job_id}/requeue", responses=responses(401, 403, 404, 409, 422, 429, 503))
-def requeue_job(caller: Submitter, job_id: JobId) -> Requeued:
+def requeue_job(
+    caller: Submitter, job_id: JobId, idempotency_key: IdempotencyKey = None
+) -> Requeued:
     """Let a job that failed or was cancelled try again."""
-    jobs.requeue(caller, job_id)
+    jobs.requeue(caller, job_id, idempotency_key)
     return Requeued(job_id=job_id)
 
 
-@router.post("/create_download_link", responses=responses(401, 403, 404, 422, 429, 503))
+@router.post(
+    "/create_download_link", response_model=DownloadLink,
+    responses=responses(401, 403, 404, 413, 422, 429, 503),
+)  # fmt: skip
 def create_download_link(
-    request: Request, caller: Reader, gateway: GatewayDep, wanted: LinkRequest
-) -> DownloadLink:
-    """Make a link to a file of the project that works without a key, for a while."""
-    with caller.transaction() as connection:
-        file = files.find(caller, connection, wanted.file_path)
-        link = files.make_link(caller, connection, file)
-        caller.note(connection, "make download link", wanted.file_path)
+    request: Request, caller: Reader, gateway: GatewayDep, wanted: LinkRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> JSONResponse:  # fmt: skip
+    """Make a link to a file of the project that works without a key, for a while, and no longer than
+    the key or the membership it was made with."""
     base = (gateway.settings.public_url or str(request.base_url)).rstrip("/")
-    url = f"{base}/download/{link.token}"
-    return DownloadLink(
-        token=link.token,
-        download_token=link.token,
-        download_url=url,
-        preview_url=url,
-        expiry=link.expires_at,
-    )
+    with caller.transaction() as connection:
+
+        def make() -> DownloadLink:
+            file = files.find(caller, connection, wanted.file_path)
+            link = files.make_link(caller, connection, file)
+            caller.note(connection, "make download link", wanted.file_path)
+            url = f"{base}/download/{link.token}"
+            return DownloadLink(
+                token=link.token, download_token=link.token, download_url=url, preview_url=url,
+                expiry=link.expires_at,
+            )  # fmt: skip
+
+        asked = ["make link", wanted]
+        return once(caller, connection, idempotency_key, asked, make, kept=_without_token)
+
+
+def _without_token(answer: dict[str, Any]) -> dict[str, Any]:
+    # Who has the token needs no key, so only its hash is kept.
+    secret = ("token", "download_token", "download_url", "preview_url")
+    return answer | dict.fromkeys(secret)
 
 
 @router.get(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from typing import Annotated, Any
 
@@ -117,18 +116,21 @@ async def _told(
     missed: list[Event] | None,
     wanted: set[str] | None,
 ) -> AsyncIterator[str]:
+    def written(events: Iterable[Event]) -> str:
+        return "".join(each.text for each in events if wanted is None or each.type in wanted)
+
     yield ": listening\nretry: 2000\n\n"
     if missed is None:
         yield "event: reset\ndata: {}\n\n"
-    for event in missed or []:
-        if wanted is None or event.type in wanted:
-            yield written(event)
+    if before := written(missed or []):
+        yield before
     looked = time.monotonic()
     while True:
         event_or_none = await subscription.next(HEARTBEAT_S)
         if event_or_none is not None:
-            if wanted is None or event_or_none.type in wanted:
-                yield written(event_or_none)
+            # With all that wait already: what is sent costs by the piece.
+            if told := written([event_or_none, *subscription.waiting()]):
+                yield told
         elif subscription.dropped:
             yield "event: dropped\ndata: {}\n\n"
             return
@@ -138,13 +140,6 @@ async def _told(
             looked = time.monotonic()
             if not await in_thread(may_still, caller):
                 return
-
-
-def written(event: Event) -> str:
-    """An event as it is sent."""
-    document = json.dumps(event.document(), ensure_ascii=False, separators=(",", ":"))
-    place = f"id: {event.position}\n" if event.position else ""
-    return f"event: {event.type}\n{place}data: {document}\n\n"
 
 
 def _missed(caller: Caller, position: str | None, until: str) -> list[Event] | None:

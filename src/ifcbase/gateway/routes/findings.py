@@ -22,8 +22,8 @@ from ifcbase.gateway.paging import (
     etag_of,
     matches,
     page,
-    reach,
     unchanged,
+    window,
 )
 from ifcbase.gateway.problems import responses
 from ifcbase.gateway.repeats import IdempotencyKey, once
@@ -37,6 +37,7 @@ from ifcbase.sqlfiles import queries
 
 router = APIRouter(prefix="/v1", tags=["findings"])
 _SQL = queries("ifcbase.gateway", "findings.sql")
+_FINDINGS = queries("ifcbase.ledger", "findings.sql")
 Words = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
 Name = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
@@ -121,10 +122,10 @@ def list_findings(
 ) -> Page[Finding]:
     """The findings of all checks, those that changed last first."""
     with caller.transaction() as connection:
-        found = findings.list_findings(
-            connection, caller.project, check=check, discipline=discipline, states=state,
-            review=review, assigned=assigned, limit=reach(start, limit),
-        )  # fmt: skip
+        given = {"project": caller.project, "check": check, "discipline": discipline,
+                 "states": state, "review": review, "assigned": assigned, "limit": None}  # fmt: skip
+        findings.require_discipline(connection, caller.project, discipline)
+        found = window(connection, _FINDINGS["findings"], start, limit, given)
     return Page[Finding](**page(found, start, limit))
 
 

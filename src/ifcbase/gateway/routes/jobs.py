@@ -141,13 +141,15 @@ def show_job(
 
 
 @router.post("/{job_id}/cancel", responses=responses(401, 403, 404, 409, 422, 429, 503))
-def cancel_job(caller: Submitter, job_id: JobId) -> Changed:
+def cancel_job(caller: Submitter, job_id: JobId, idempotency_key: IdempotencyKey = None) -> Changed:
     """Cancel a job; one that runs stops within two seconds."""
-    return Changed(job_id=job_id, state=jobs.cancel(caller, job_id))
+    return Changed(job_id=job_id, state=jobs.cancel(caller, job_id, idempotency_key))
 
 
 @router.post("/{job_id}/requeue", responses=responses(401, 403, 404, 409, 422, 429, 503))
-def requeue_job(caller: Submitter, job_id: JobId) -> Changed:
+def requeue_job(
+    caller: Submitter, job_id: JobId, idempotency_key: IdempotencyKey = None
+) -> Changed:
     """Let a failed or cancelled job try again."""
-    jobs.requeue(caller, job_id)
+    jobs.requeue(caller, job_id, idempotency_key)
     return Changed(job_id=job_id, state="queued")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ifcbase.errors import NotFound
 from ifcbase.gateway import files, submitting
 from ifcbase.gateway.caller import Caller, Reader, Submitter
-from ifcbase.gateway.paging import Limit, Number, Page, Start, page, reach
+from ifcbase.gateway.paging import Limit, Number, Page, Start, page, window
 from ifcbase.gateway.problems import responses
 from ifcbase.gateway.repeats import IdempotencyKey, once
 from ifcbase.gateway.responding import FILE, attachment
@@ -97,8 +97,8 @@ class File(BaseModel):
 def list_models(caller: Reader, start: Start = 0, limit: Limit = 100) -> Page[Model]:
     """The models of the project by name."""
     with caller.transaction() as connection:
-        given = {"project": caller.project_id, "model": None, "limit": reach(start, limit)}
-        found = rows(connection, _SQL["models"], given)
+        given = {"project": caller.project_id, "model": None, "limit": None}
+        found = window(connection, _SQL["models"], start, limit, given)
     return Page[Model](**page(found, start, limit))
 
 
@@ -116,9 +116,8 @@ def list_versions(
     """The versions of a model, latest first."""
     with caller.transaction() as connection:
         _model(caller, connection, number)
-        given = {"project": caller.project_id, "model": number, "number": None,
-                 "limit": reach(start, limit)}  # fmt: skip
-        found = rows(connection, _SQL["versions"], given)
+        given = {"project": caller.project_id, "model": number, "number": None, "limit": None}
+        found = window(connection, _SQL["versions"], start, limit, given)
     return Page[Version](**page(found, start, limit))
 
 
@@ -157,8 +156,8 @@ def list_files(
 ) -> Page[File]:
     """The files of the project by path: uploads, and what its jobs made."""
     with caller.transaction() as connection:
-        given = {"project": caller.project_id, "prefix": prefix, "limit": reach(start, limit)}
-        found = rows(connection, _SQL["files"], given)
+        given = {"project": caller.project_id, "prefix": prefix, "limit": None}
+        found = window(connection, _SQL["files"], start, limit, given)
     return Page[File](**page(found, start, limit))
 
 

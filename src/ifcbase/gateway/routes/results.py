@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, LiteralString
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse
@@ -15,18 +14,17 @@ from ifcbase.errors import NotFound, RequestInvalid
 from ifcbase.exchange import recorded
 from ifcbase.gateway import exports
 from ifcbase.gateway.caller import Caller, Reader
-from ifcbase.gateway.paging import IfNoneMatch, Limit, Number, Page, Start, page, reach, unchanged
+from ifcbase.gateway.paging import IfNoneMatch, Limit, Number, Page, Start, page, unchanged, window
 from ifcbase.gateway.problems import responses
 from ifcbase.gateway.responding import FILE
 from ifcbase.gateway.routes.jobs import CheckName
 from ifcbase.gateway.state import rows
 from ifcbase.jobs.engine import Connection
-from ifcbase.ledger import conversions, diffs, findings, ids, reading, results
+from ifcbase.ledger import findings, reading, results
 from ifcbase.sqlfiles import queries
 
 router = APIRouter(prefix="/v1", tags=["results"])
 _SQL = queries("ifcbase.gateway", "results.sql")
-Rows = list[dict[str, Any]]
 SetName = Annotated[str | None, Query(alias="set", max_length=255, description="A clash set.")]
 Part = Literal[
     "contacts", "left_out", "series", "specifications", "failures", "changes", "matches",
@@ -57,41 +55,17 @@ class Result(BaseModel):
     finished_at: datetime | None
 
 
-def _contacts(connection: Connection, result: int, most: int) -> Rows:
-    return reading.contacts(connection, result, limit=most)
-
-
-def _left_out(connection: Connection, result: int, most: int) -> Rows:
-    return reading.left_out(connection, result)[:most]
-
-
-def _tester(part: str) -> Callable[[Connection, int, int], Rows]:
-    return lambda connection, result, most: ids.read(connection, result, most, [part])[part]
-
-
-def _diff(part: str) -> Callable[[Connection, int, int], Rows]:
-    def read(connection: Connection, result: int, most: int) -> Rows:
-        found: Rows = diffs.show_changes(connection, result, most, [part])[part]
-        return found
-
-    return read
-
-
-def _not_converted(connection: Connection, result: int, most: int) -> Rows:
-    found: Rows = conversions.read(connection, result, most)["left_out"]
-    return found
-
-
+_READ, _IDS = queries("ifcbase.ledger", "read.sql"), queries("ifcbase.ledger", "ids.sql")
+_DIFFS = queries("ifcbase.ledger", "diffs.sql")
 #: What a result has rows of: contacts of a clash result, failures of an IDS check, …
-PARTS: dict[tuple[str, str], Callable[[Connection, int, int], Rows]] = {
-    ("clash", "contacts"): _contacts,
-    ("clash", "left_out"): _left_out,
+PARTS: dict[tuple[str, str], LiteralString] = {
+    **{("clash", part): _READ[part] for part in ("contacts", "left_out")},
     **{
-        ("tester", part): _tester(part)
+        ("tester", part): _IDS[part]
         for part in ("series", "specifications", "failures", "left_out")
     },
-    **{("diff", part): _diff(part) for part in ("changes", "matches", "not_compared")},
-    ("conversion", "left_out"): _not_converted,
+    **{("diff", part): _DIFFS[part] for part in ("changes", "matches", "not_compared")},
+    ("conversion", "left_out"): queries("ifcbase.ledger", "conversions.sql")["left_out"],
 }
 
 
@@ -143,13 +117,14 @@ def result_rows(
 ) -> Page[dict[str, Any]]:  # fmt: skip
     """What a result has rows of. clash: contacts (deepest first), left_out; tester: series,
     specifications, failures, left_out; diff: changes, matches, not_compared; conversion: left_out."""
-    read = PARTS.get((check, part))
-    if read is None:
+    query = PARTS.get((check, part))
+    if query is None:
         known = ", ".join(name for kind, name in PARTS if kind == check)
         raise NotFound(f"{check} results have no {part}", hint=f"They have {known}.")
     with caller.transaction() as connection:
         header_of(caller, connection, check, number)
-        found = read(connection, number, reach(start, limit))
+        given = {"id": number, "limit": None, "pairs": None}
+        found = window(connection, query, start, limit, given)
     return Page[dict[str, Any]](**page(found, start, limit))
 
 
@@ -165,18 +140,19 @@ def result_document(caller: Reader, check: CheckName, number: Number) -> Any:
 
 
 @router.get(
-    "/results/clash/{number}/export",
+    "/results/{check}/{number}/export",
     response_class=FileResponse,
     responses={**FILE, **responses(401, 403, 404, 422, 429, 503)},
 )
 def export_result(
-    caller: Reader, number: Number, form: FormatQuery, bcf: Bcf = "2.1",
+    caller: Reader, check: CheckName, number: Number, form: FormatQuery, bcf: Bcf = "2.1",
     by_group: ByGroup = False,
 ) -> FileResponse:  # fmt: skip
-    """A clash result as HTML, XLSX, CSV, BCF or Markdown, as an attachment."""
+    """A result of a clash, IDS or diff check as HTML, XLSX, CSV, BCF or Markdown, as an attachment. A
+    conversion's files are outputs of its job."""
     with caller.transaction() as connection:
-        report = recorded.result_report(connection, caller.project, "clash", number)
-    return _sent(exports.written(caller, report, form, bcf, by_group), f"clash-{number}.{form}")
+        report = recorded.result_report(connection, caller.project, check, number)
+    return _sent(exports.written(caller, report, form, bcf, by_group), f"{check}-{number}.{form}")
 
 
 @router.get(
@@ -193,6 +169,7 @@ def export_findings(
 ) -> FileResponse:  # fmt: skip
     """The findings of all checks that are there, open ones if nothing else is said, as a file."""
     with caller.transaction() as connection:
+        findings.require_discipline(connection, caller.project, discipline)
         report = recorded.findings_report(
             connection, caller.project, check=check, discipline=discipline,
             states=findings.THERE, review=review, assigned=assigned,
@@ -206,5 +183,7 @@ def _sent(exported: recorded.Exported, name: str) -> FileResponse:
         media_type="application/octet-stream",
         filename=name,
         content_disposition_type="attachment",
+        # A list that was cut for a format's sake says so.
+        headers={"X-Findings": str(exported.total), "X-Findings-Listed": str(exported.listed)},
         background=BackgroundTask(exported.path.unlink, missing_ok=True),
     )

@@ -16,6 +16,7 @@ from ifcbase.files.resumable import CHECKSUMS, Pending
 from ifcbase.gateway.arriving import arrivals_of, complete, in_thread, pour, threaded
 from ifcbase.gateway.caller import Caller, Submitter
 from ifcbase.gateway.problems import responses
+from ifcbase.gateway.repeats import IdempotencyKey, once_done
 from ifcbase.gateway.routes.uploads import NewFile
 from ifcbase.ifc.text import is_clean
 
@@ -85,6 +86,7 @@ def begin(
             "value in Base64, comma-separated.",
         ),
     ],
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Begin an upload of so many bytes; its address is in Location."""
     known = metadata(upload_metadata)
@@ -95,16 +97,24 @@ def begin(
         )
     if model is not None and known.get("kind", "ifc").lower() != "ifc":
         raise RequestInvalid("Upload-Metadata: only files of kind ifc are versions of models")
-    pending = arrivals_of(request).uploads.create(
-        project=caller.project,
-        kind=known.get("kind", "ifc"),
-        name=known.get("filename", ""),
-        length=upload_length,
-        model=model,
-        metadata=upload_metadata,
-    )
+    uploads = arrivals_of(request).uploads
     with caller.transaction() as connection:
-        caller.note(connection, "begin upload", pending.id)
+
+        def do() -> str:
+            pending = uploads.create(
+                project=caller.project,
+                kind=known.get("kind", "ifc"),
+                name=known.get("filename", ""),
+                length=upload_length,
+                model=model,
+                metadata=upload_metadata,
+            )
+            caller.note(connection, "begin upload", pending.id)
+            return pending.id
+
+        asked = ["begin upload", upload_length, upload_metadata]
+        begun, _ = once_done(caller, connection, idempotency_key, asked, do)
+    pending = uploads.find(begun, project=caller.project)
     query = f"?project={caller.project}" if request.query_params.get("project") else ""
     headers = {"Location": f"/v1/uploads/{pending.id}{query}", **_headers(pending)}
     return Response(status_code=201, headers=headers)

@@ -10,13 +10,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ifcbase.errors import NotFound
 from ifcbase.gateway.caller import Caller, Reader
-from ifcbase.gateway.paging import Limit, Number, Page, Start, page, reach
+from ifcbase.gateway.paging import Limit, Number, Page, Start, page, window
 from ifcbase.gateway.problems import responses
 from ifcbase.jobs.engine import Connection
-from ifcbase.ledger import chains, reading, rules
+from ifcbase.ledger import chains, reading
 from ifcbase.ledger.connect import MAX_NUMBER
+from ifcbase.sqlfiles import queries
 
 router = APIRouter(prefix="/v1", tags=["clash sets"])
+_CHAINS, _GROUPS = queries("ifcbase.ledger", "chains.sql"), queries("ifcbase.ledger", "groups.sql")
 PairState = Literal["new", "persisting", "reopened", "resolved", "removed", "untested"]
 Review = Literal["open", "reviewed", "approved", "ignored"]
 Grouping = Literal["near", "element", "class", "storey", "model"]
@@ -138,10 +140,9 @@ def list_pairs(
     """The pairs of a clash set with their states and last contacts, by state, deepest first."""
     with caller.transaction() as connection:
         named(caller, connection, number)
-        found = chains.list_pairs(
-            connection, number, state=state, review=review, remeasured=remeasured,
-            limit=reach(start, limit),
-        )  # fmt: skip
+        given = {"set": number, "state": state, "review": review, "remeasured": remeasured,
+                 "pairs": None, "limit": None}  # fmt: skip
+        found = window(connection, _CHAINS["pairs"], start, limit, given)
     return Page[Pair](**page(found, start, limit))
 
 
@@ -152,7 +153,8 @@ def list_groups(
     """The groups of a clash set's pairs, most pairs first."""
     with caller.transaction() as connection:
         named(caller, connection, number)
-        found = rules.list_groups(connection, number, by, limit=reach(start, limit))
+        given = {"set": number, "key": by, "limit": None}
+        found = window(connection, _GROUPS["groups"], start, limit, given)
     return Page[Group](**page(found, start, limit))
 
 

@@ -29,6 +29,7 @@ from ifcbase.gateway.arriving import (
 from ifcbase.gateway.caller import Caller, Reader, Submitter
 from ifcbase.gateway.multipart import MOST_BESIDE, FormFile
 from ifcbase.gateway.problems import responses
+from ifcbase.gateway.repeats import IdempotencyKey, before, once_done
 from ifcbase.ifc.text import is_clean
 
 router = APIRouter(tags=["uploads"])
@@ -129,7 +130,9 @@ class KnownFile(BaseModel):
     openapi_extra=FORM,
     tags=["compatible"],
 )
-async def upload(request: Request, caller: Submitter, file_type: FileType) -> Uploaded:
+async def upload(
+    request: Request, caller: Submitter, file_type: FileType, idempotency_key: IdempotencyKey = None
+) -> Uploaded:
     """Upload a file as the form field `file`. An ifcZIP becomes the model inside."""
     arrivals = arrivals_of(request)
     kind = kind_named(file_type)
@@ -145,7 +148,7 @@ async def upload(request: Request, caller: Submitter, file_type: FileType) -> Up
         await pour_whole(request, form.feed)
         form.finish()
         received = await in_thread(receivers[0].finish)
-        arrived = await in_thread(admit, caller, received)
+        arrived = await in_thread(admit, caller, received, key=idempotency_key)
     return _uploaded(arrived)
 
 
@@ -154,8 +157,21 @@ async def upload(request: Request, caller: Submitter, file_type: FileType) -> Up
     responses=responses(401, 403, 404, 413, 422, 429, 503, 507),
     tags=["compatible"],
 )
-def download_from_url(request: Request, caller: Submitter, wanted: FetchRequest) -> Fetched:
+def download_from_url(
+    request: Request, caller: Submitter, wanted: FetchRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Fetched:  # fmt: skip
     """Fetch a file from a public address into the project."""
+    asked = ["fetch", wanted]
+    if (done := before(caller, idempotency_key, asked)) is not None:
+        return Fetched(**done)
+    fetched = _fetch(request, caller, wanted)
+    with caller.transaction() as connection:
+        done, _ = once_done(caller, connection, idempotency_key, asked, fetched.model_dump)
+    return Fetched(**done)
+
+
+def _fetch(request: Request, caller: Caller, wanted: FetchRequest) -> Fetched:
     arrivals = arrivals_of(request)
     limits = Limits(arrivals.limit, total_s=caller.gateway.settings.fetch_s)
     # The kind is known by the name, which may come with the answer only.
@@ -199,6 +215,7 @@ async def upload_version(
         Sha256 | None,
         Query(description="The bytes' hash. Bytes the project has already need not be sent."),
     ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> NewFile:
     """Make a file the next version of a model: the body, or bytes that are here already."""
     arrivals = arrivals_of(request)
@@ -207,19 +224,26 @@ async def upload_version(
     name = upload_name(file_name)
     refuse_announced(request, arrivals.limit)
     if sha256 is not None and (found := await in_thread(known_file, caller, sha256)):
-        return await in_thread(_from_known, caller, model, name, found)
+        return await in_thread(_from_known, caller, model, name, found, idempotency_key)
     async with threaded(arrivals.receiver("ifc", name)) as receiver:
         await pour_whole(request, receiver.write)
         received = await in_thread(receiver.finish)
         if sha256 not in (None, received.sha256):
             raise ChecksumMismatch
-        arrived = await in_thread(admit, caller, received, model)
+        arrived = await in_thread(admit, caller, received, model, idempotency_key)
     return NewFile(**document_of(arrived))
 
 
-def _from_known(caller: Caller, model: str, name: str, found: dict[str, Any]) -> NewFile:
+def _from_known(
+    caller: Caller, model: str, name: str, found: dict[str, Any], key: str | None
+) -> NewFile:
     with caller.transaction() as connection:
-        version = give_version(caller, connection, model, found["sha256"], name)
+
+        def do() -> dict[str, Any]:
+            return give_version(caller, connection, model, found["sha256"], name)
+
+        asked = ["known version", model, name, found["sha256"]]
+        version, _ = once_done(caller, connection, key, asked, do)
     return NewFile(
         path=f"model:{model}@{version['number']}",
         name=name,

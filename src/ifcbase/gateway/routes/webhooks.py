@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from ifcbase.errors import NotFound, RequestInvalid
@@ -14,6 +15,7 @@ from ifcbase.files.fetch import parsed
 from ifcbase.gateway.arriving import arrivals_of
 from ifcbase.gateway.caller import Admin, Caller
 from ifcbase.gateway.problems import responses
+from ifcbase.gateway.repeats import IdempotencyKey, once
 from ifcbase.gateway.state import rows
 from ifcbase.ifc.text import is_clean
 from ifcbase.sqlfiles import queries
@@ -92,15 +94,15 @@ class Webhook(BaseModel):
 
 
 class WebhookWithSecret(Webhook):
-    """The only answer that shows the secret."""
+    """The only answer that shows the secret: null if the request was repeated."""
 
-    secret: str
+    secret: str | None
 
 
 class ShownSecret(BaseModel):
-    """The only answer that shows the secret."""
+    """The only answer that shows the secret: null if the request was repeated."""
 
-    secret: str
+    secret: str | None
 
 
 class Attempt(BaseModel):
@@ -145,8 +147,10 @@ def list_webhooks(caller: Admin) -> list[Webhook]:
     return [Webhook(**row) for row in _webhooks(caller, None)]
 
 
-@router.post("", status_code=201, responses=_WRITE)
-def add_webhook(request: Request, caller: Admin, wanted: NewWebhook) -> WebhookWithSecret:
+@router.post("", status_code=201, response_model=WebhookWithSecret, responses=_WRITE)
+def add_webhook(
+    request: Request, caller: Admin, wanted: NewWebhook, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
     """Tell an address of events. The answer shows the secret they are signed with, this once."""
     _check(request, wanted.url, wanted.description)
     secret = signing.checked(wanted.secret) if wanted.secret else signing.new_secret()
@@ -156,9 +160,19 @@ def add_webhook(request: Request, caller: Admin, wanted: NewWebhook) -> WebhookW
         **wanted.model_dump(exclude={"secret"}),
     }
     with caller.transaction() as connection:
-        made = rows(connection, _SQL["add"], given)[0]["id"]
-        caller.note(connection, "add webhook", made)
-    return WebhookWithSecret(**_one(caller, made), secret=secret)
+
+        def add() -> WebhookWithSecret:
+            made = rows(connection, _SQL["add"], given)[0]["id"]
+            caller.note(connection, "add webhook", made)
+            listed = {"project": caller.project_id, "webhook": made}
+            return WebhookWithSecret(**rows(connection, _SQL["list"], listed)[0], secret=secret)
+
+        asked = ["add webhook", wanted]
+        return once(caller, connection, idempotency_key, asked, add, status=201, kept=_without)
+
+
+def _without(answer: dict[str, Any]) -> dict[str, Any]:
+    return answer | {"secret": None}
 
 
 @router.get("/{webhook}", responses=_READ)
@@ -189,26 +203,38 @@ def remove_webhook(caller: Admin, webhook: WebhookId) -> None:
         caller.note(connection, "remove webhook", webhook)
 
 
-@router.post("/{webhook}/secret", responses=_WRITE)
-def rotate_secret(caller: Admin, webhook: WebhookId, wanted: Rotation) -> ShownSecret:
+@router.post("/{webhook}/secret", response_model=ShownSecret, responses=_WRITE)
+def rotate_secret(
+    caller: Admin, webhook: WebhookId, wanted: Rotation, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
     """Give it a new secret; the old one holds for a while beside it."""
     _one(caller, webhook)
     secret = signing.checked(wanted.secret) if wanted.secret else signing.new_secret()
     given = {"webhook": webhook, "secret": secret, "keep_s": wanted.keep_s}
     with caller.transaction() as connection:
-        rows(connection, _SQL["rotate"], given)
-        caller.note(connection, "rotate webhook secret", webhook)
-    return ShownSecret(secret=secret)
+
+        def rotate() -> ShownSecret:
+            rows(connection, _SQL["rotate"], given)
+            caller.note(connection, "rotate webhook secret", webhook)
+            return ShownSecret(secret=secret)
+
+        asked = ["rotate secret", webhook, wanted]
+        return once(caller, connection, idempotency_key, asked, rotate, kept=_without)
 
 
-@router.post("/{webhook}/ping", status_code=202, responses=_WRITE)
-def ping_webhook(caller: Admin, webhook: WebhookId) -> Sent:
+@router.post("/{webhook}/ping", status_code=202, response_model=Sent, responses=_WRITE)
+def ping_webhook(
+    caller: Admin, webhook: WebhookId, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
     """Send it an event of the type `ping` that says nothing."""
     _one(caller, webhook)
     with caller.transaction() as connection:
-        sent = rows(connection, _SQL["ping"], {"webhook": webhook})[0]["id"]
-        caller.note(connection, "ping webhook", webhook)
-    return Sent(delivery=sent)
+
+        def ping() -> Sent:
+            caller.note(connection, "ping webhook", webhook)
+            return Sent(delivery=rows(connection, _SQL["ping"], {"webhook": webhook})[0]["id"])
+
+        return once(caller, connection, idempotency_key, ["ping", webhook], ping, status=202)
 
 
 @router.get("/{webhook}/deliveries", responses=_READ)
@@ -225,16 +251,26 @@ def list_deliveries(
     return Deliveries(deliveries=found, next=found[-1].id if len(found) == limit else None)
 
 
-@router.post("/{webhook}/deliveries/{delivery}/redeliver", status_code=202, responses=_WRITE)
-def redeliver(caller: Admin, webhook: WebhookId, delivery: DeliveryId) -> Sent:
+@router.post(
+    "/{webhook}/deliveries/{delivery}/redeliver", status_code=202, response_model=Sent,
+    responses=_WRITE,
+)  # fmt: skip
+def redeliver(
+    caller: Admin, webhook: WebhookId, delivery: DeliveryId, idempotency_key: IdempotencyKey = None
+) -> JSONResponse:
     """Send an event once more, whatever became of it. Its id stays the same."""
     _one(caller, webhook)
     if not _deliveries(caller, webhook, delivery=delivery):
         raise NotFound("the webhook has no such delivery")
     with caller.transaction() as connection:
-        rows(connection, _SQL["redeliver"], {"delivery": delivery})
-        caller.note(connection, "redeliver event", delivery)
-    return Sent(delivery=delivery)
+
+        def send() -> Sent:
+            rows(connection, _SQL["redeliver"], {"delivery": delivery})
+            caller.note(connection, "redeliver event", delivery)
+            return Sent(delivery=delivery)
+
+        asked = ["redeliver", webhook, delivery]
+        return once(caller, connection, idempotency_key, asked, send, status=202)
 
 
 def _check(request: Request, url: str | None, description: str | None) -> None:
@@ -242,7 +278,7 @@ def _check(request: Request, url: str | None, description: str | None) -> None:
     if description is not None and not is_clean(description):
         raise RequestInvalid("description: it holds control characters")
     if url is not None:
-        arrivals_of(request).fetcher.policy.check_host(str(parsed(url).hostname))
+        arrivals_of(request).fetcher.policy.check_literal(str(parsed(url).hostname))
 
 
 def _webhooks(caller: Caller, webhook: Any) -> list[dict[str, Any]]:

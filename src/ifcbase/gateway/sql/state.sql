@@ -1,5 +1,5 @@
--- act: a caller's role and claims, for one transaction
-select set_config('request.jwt.claims', %(claims)s, true), set_config('role', %(role)s, true),
+-- act: begins a transaction with a caller's role and claims
+begin; select set_config('request.jwt.claims', %(claims)s, true), set_config('role', %(role)s, true),
        set_config('ifcbase.request_id', %(request)s, true),
        set_config('statement_timeout', %(timeout)s, true)
 

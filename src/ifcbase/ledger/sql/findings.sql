@@ -15,6 +15,10 @@ select f.finding_id, f.check_name as "check", f.series, f.title, f.state, f.reas
  order by f.since desc, f.check_name, f.finding_id
  limit %(limit)s
 
+-- disciplines: the disciplines of a project's models
+select distinct m.discipline from core.models m join core.projects p on p.id = m.project_id
+ where p.name = %(project)s and m.discipline is not null order by m.discipline
+
 -- open_by_check: undecided findings by check and series, and those nobody could test
 select f.check_name as "check", f.series, f.open, f.untested
   from core.open_by_check f
