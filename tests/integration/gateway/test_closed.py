@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from ifcbase.gateway.state import rows
 from ifcbase.ledger.connect import connect
 from tests.integration.gateway.conftest import Served, token
 from tests.integration.ledger.filled import USERS, Filled
@@ -67,17 +68,14 @@ def test_pages_are_cut_in_the_database(served: Served, monkeypatch: pytest.Monke
         " select %s, 'paged ' || lpad(n::text, 5, '0') from generate_series(1, 2000) n", project,
     )  # fmt: skip
     try:
-        from ifcbase.gateway import paging
-
         fetched: list[int] = []
-        rows = paging.rows
 
         def counted(*given: Any) -> list[dict[str, Any]]:
             found = rows(*given)
             fetched.append(len(found))
             return found
 
-        monkeypatch.setattr(paging, "rows", counted)
+        monkeypatch.setattr("ifcbase.gateway.paging.rows", counted)
         page = served.client.get(
             "/v1/models?start=1990&limit=5", headers=served.headers("other")
         ).json()
