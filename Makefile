@@ -8,7 +8,7 @@ REST := tests/integration/rest
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes
 
 .PHONY: help demo up rest-stack test test-long test-quick test-faults test-compose stack-up stack-down lint format bench \
-  bench-clash bench-conversion bench-validate bench-diff bench-ledger bench-gateway bench-jobs bench-large lock clean
+  bench-clash bench-conversion bench-validate bench-diff bench-ledger bench-rest bench-gateway bench-jobs bench-large lock clean
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
@@ -37,7 +37,7 @@ test-faults: $(VENV)/.dev $(VENV)/.kernels  ## a long stream of jobs while every
 	$(BIN)/python -m tests.faults.storm --jobs $(or $(JOBS),1000) --kills $(or $(KILLS),50)
 
 test-compose: $(VENV)/.dev $(VENV)/.kernels  ## the image and the Compose projects with a Docker engine (minutes)
-	TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose
+	TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose -m "not long" --durations 10
 
 stack-up: $(VENV)/.runtime  ## Supabase and the pipeline in Docker, in numbered steps
 	@IFCBASE="$(CURDIR)/$(BIN)/ifcbase" deploy/stack.sh up $(STEP)
@@ -59,7 +59,7 @@ MODELS ?= ../shared/models
 STOCK ?=
 ROUNDS ?= 1
 RESULTS ?= 20
-bench: bench-clash bench-conversion bench-validate bench-diff bench-ledger bench-gateway bench-jobs  ## measure everything; each writes its section of benchmarks/RESULTS.md
+bench: bench-clash bench-conversion bench-validate bench-diff bench-ledger bench-rest bench-gateway bench-jobs  ## measure everything; each writes its section of benchmarks/RESULTS.md
 
 bench-clash: $(VENV)/.dev $(VENV)/.kernels  ## measure clash detection against ifcclash and ifcfast
 	@$(BIN)/python -m benchmarks $(BENCH)
@@ -78,6 +78,9 @@ bench-ledger: $(VENV)/.dev  ## measure the ledger on 20 results (make bench-ledg
 	  $(BIN)/ifcbase db migrate >/dev/null && \
 	  $(BIN)/python -m benchmarks.ledger "$$($(BIN)/ifcbase db url)" $(RESULTS); code=$$?; \
 	  $(BIN)/ifcbase db stop; rm -rf "$$IFCBASE_HOME"; exit $$code
+
+bench-rest: $(VENV)/.dev rest-stack  ## measure storing 250 000 clashes over Supabase's REST door (needs npm and nginx)
+	@PYTHONPATH=src $(BIN)/python -m benchmarks.rest
 
 bench-gateway: $(VENV)/.dev  ## measure the gateway under load, and its memory with a 2 GB upload
 	@export IFCBASE_HOME="$$(mktemp -d)" IFCBASE_EMBEDDED=1; \

@@ -335,6 +335,7 @@ def test_compose_reads_supabase_with_our_override(env_file: Path) -> None:
     plain = load(REPLICA)
     assert found["name"] == "supabase"
     assert set(found["services"]) == set(plain["services"])
+    assert set(found["volumes"]) == set(plain["volumes"])
     ports = {
         name: [(p["host_ip"], p["published"], p["target"]) for p in service["ports"]]
         for name, service in found["services"].items()

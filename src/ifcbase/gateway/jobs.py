@@ -11,6 +11,7 @@ from ifcbase.gateway.caller import Caller
 from ifcbase.gateway.repeats import once_done
 from ifcbase.gateway.state import rows
 from ifcbase.jobs import submit
+from ifcbase.ledger import reading
 from ifcbase.sqlfiles import queries
 
 _SQL = queries("ifcbase.gateway", "jobs.sql")
@@ -25,6 +26,8 @@ OLD_STATES = {
     "failed": "failed",
     "cancelled": "failed",
 }
+#: Clashes up to which the answer to a finished job holds the whole report: people poll for it.
+REPORTED_WHOLE = 1000
 #: What people and some clients look for in the words of a crash.
 SIGNALS = {"SIGSEGV": 11, "SIGABRT": 6, "SIGKILL": 9, "SIGBUS": 7, "SIGILL": 4, "SIGFPE": 8}
 
@@ -89,10 +92,13 @@ def status(caller: Caller, job_id: str) -> dict[str, Any]:
     """The state of a job in the words of existing clients. Raises NotFound."""
     job = _one(caller, "status", job_id)
     cancelled = job["state"] == "cancelled"
+    result = old_result(job) if job["state"] == "finished" else None
+    if result is not None and job["check"] == "clash":
+        result["result"] = _report(caller, result)
     return {
         "job_id": job["id"],
         "status": OLD_STATES[job["state"]],
-        "result": old_result(job) if job["state"] == "finished" else None,
+        "result": result,
         "error": "The job was cancelled." if cancelled else _old_error(job["error"]),
         "progress": job["progress"],
         "execution_time_seconds": job["seconds"],
@@ -115,6 +121,16 @@ def old_result(job: dict[str, Any]) -> dict[str, Any]:
     outcome["warning"] = bool(outcome.get("warnings"))
     outcome["execution_time"] = job["seconds"]
     return outcome
+
+
+def _report(caller: Caller, result: dict[str, Any]) -> list[Any] | None:
+    """The sets of a finished clash job in ifcclash's shape; None if they are many, or thinned: then
+    the file that ``output_path`` names is what there is."""
+    if int(result["clash_count"]) > REPORTED_WHOLE:
+        return None
+    with caller.transaction() as connection:
+        documents = [reading.document(connection, number) for number in result["db_ids"]]
+    return None if None in documents else [each for sets in documents for each in sets]
 
 
 def _old_error(error: dict[str, Any] | None) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ifcbase.gateway import jobs
 from tests.integration.gateway.conftest import Served
 
 #: What a loaded machine may need for what takes seconds.
@@ -44,7 +45,9 @@ def downloaded(served: Served, path: str) -> bytes:
 
 
 @pytest.mark.usefixtures("worker")
-def test_a_client_of_n8n_gets_what_it_expects(served: Served, building: Path) -> None:
+def test_a_client_of_n8n_gets_what_it_expects(
+    served: Served, building: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Its test of the credentials.
     assert call(served, "GET", "/health")["status"] == "healthy"
     files = call(served, "GET", "/list_directories")["files"]
@@ -92,6 +95,15 @@ def test_a_client_of_n8n_gets_what_it_expects(served: Served, building: Path) ->
     assert found["result"]["output_path"] == "/output/clash/clash.json"
     (report,) = json.loads(downloaded(served, found["result"]["output_path"]))
     assert (report["name"], len(report["clashes"])) == ("walls vs pipes", 1)
+    # The keys that the plan's worker gave.
+    assert {"success", "result", "clash_count", "output_path", "db_id", "db_ids"} <= set(
+        found["result"]
+    )
+    (told,) = found["result"]["result"]
+    assert told["name"] == report["name"]
+    assert set(told["clashes"]) == set(report["clashes"])
+    monkeypatch.setattr(jobs, "REPORTED_WHOLE", 0)
+    assert finished(served, clash)["result"]["result"] is None
 
     found = finished(served, convert)["result"]
     assert found["success"] is True

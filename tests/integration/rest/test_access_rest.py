@@ -208,6 +208,21 @@ def test_who_executes_what(door: Door) -> None:
     assert all_of(list(product(calls, WHO)), attempt) == []
 
 
+def test_no_schema_is_left_out(door: Door) -> None:
+    """Those that are tried here are all there are but Supabase's own and the runner's, which callers
+    cannot even name objects of."""
+    there = door.world.sql(
+        """select nspname::text, has_schema_privilege('anon', oid, 'usage'),
+                  has_schema_privilege('ifc_worker', oid, 'usage')
+             from pg_namespace where nspname !~ '^(pg_|information_schema$)'"""
+    )
+    others = {name: rights for name, *rights in there if name not in SCHEMAS}
+    assert set(SCHEMAS) <= {name for name, *_ in there}
+    supabases = {"auth", "extensions", "storage", "realtime"}
+    assert set(others) - supabases == {"supabase_migrations"}
+    assert others["supabase_migrations"] == [False, False]
+
+
 def test_only_public_is_exposed_as_supabase_is_set_up(stack: RestStack) -> None:
     headers = {"Accept-Profile": "core", "Authorization": f"Bearer {minted('service_role')}"}
     answer = httpx.get(f"{stack.url}/rest/v1/jobs", headers=headers, timeout=60)

@@ -225,6 +225,48 @@ def test_the_job_says_that_it_is_not_stored_yet(site: Site) -> None:
     assert_stored(host, job)
 
 
+@pytest.mark.parametrize("fault", ["500", "503", "504", "cut"])
+def test_a_save_that_broke_in_the_middle_waits_and_is_stored_once_by_itself(
+    busy: World, stack: RestStack, worker_access: Access, tmp_path: Path, fault: str
+) -> None:
+    """Some chunks were taken, then the way broke: neither their rows nor the others are stored twice."""
+    with FaultyProxy(stack.url).running() as proxy:
+        ledger = RestLedger(replace(worker_access, url=proxy.url), chunk_bytes=400)
+        ledger._calls._patience_s = 0.1
+        host = Host(busy, ledger, tmp_path)
+        job = host.job(fault)
+        sent = 0
+
+        def plan(function: str, _: int) -> str:
+            nonlocal sent
+            sent += function == "save_rows"
+            return fault if sent > 3 and function == "save_rows" else "pass"
+
+        proxy.plan = plan
+        host.work(job)
+        begun = "select count(*) from clash.results where job_id = %s and state = 'writing'"
+        assert busy.value(begun, job.id) == 1, "it broke in the middle"
+        found = submit.show_job(busy.connection, job.id)
+        assert (found["state"], found["progress"]["phase"]) == ("computed", "not stored yet")
+        assert host.flusher.flush_once() == 1
+        proxy.up()
+        thread = threading.Thread(target=host.flusher.flush_until, args=(host.stop,),
+                                  kwargs={"every_s": 0.05})  # fmt: skip
+        thread.start()
+        for _ in range(6000):
+            if not host.spool.entries():
+                break
+            host.stop.wait(0.01)
+        host.stop.set()
+        thread.join()
+        ledger.close()
+    assert_stored(host, job)
+    assert host.computed == 1
+    assert busy.value("select count(*) from clash.results where job_id = %s", job.id) == 1
+    rows = "select count(*) from clash.sightings s join clash.results r on r.id = s.result_id where r.job_id = %s"
+    assert busy.value(rows, job.id) == len(PAIRS)
+
+
 def test_a_silent_host_is_not_waited_for_and_its_late_result_is_dropped(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -91,6 +91,35 @@ def test_plain_client_code_inserts_selects_orders_and_filters(
     assert len(client.table(table).insert(bulk).execute().data) == 2
 
 
+@pytest.mark.parametrize("table", ["conversion_results", "diff_results", "tester_results"])
+def test_the_service_corrects_and_removes_rows_of_the_three_plain_tables(
+    client: Client, busy: World, table: str
+) -> None:
+    row, told_by = ROWS[table]
+    made: Any = client.table(table).insert(row | {"project_id": busy.project}).execute().data[0]
+    changed: Any = client.table(table).update({told_by: "new"}).eq("id", made["id"]).execute().data
+    assert changed == [made | {told_by: "new"}]
+    gone: Any = client.table(table).delete().eq("id", made["id"]).execute().data
+    assert gone == changed
+    assert client.table(table).select("id").eq("id", made["id"]).execute().data == []
+
+
+def test_a_clash_result_is_neither_changed_nor_removed(client: Client, busy: World) -> None:
+    """Its rows, states and chain stand on it."""
+    row = ROWS["clash_results"][0] | {"project_id": busy.project}
+    made: Any = client.table("clash_results").insert(row).execute().data[0]
+    for refused in (
+        client.table("clash_results").update({"clash_count": 9}).eq("id", made["id"]),
+        client.table("clash_results").delete().eq("id", made["id"]),
+        client.table("clash_results").upsert(row | {"id": made["id"]}),
+    ):
+        with pytest.raises(APIError) as caught:
+            refused.execute()
+        assert caught.value.code
+    kept: Any = client.table("clash_results").select("*").eq("id", made["id"]).execute().data
+    assert kept == [made]
+
+
 def test_the_chain_is_kept_for_plain_inserts(client: Client, busy: World) -> None:
     row = ROWS["clash_results"][0] | {"project_id": busy.project}
 

@@ -39,7 +39,7 @@ def test_a_job_goes_through_redis_and_rest(
     environment |= {
         "PYTHONPATH": os.pathsep.join(sys.path), "IFCBASE_HOME": str(home), "REDIS_URL": broker.url,
         "SUPABASE_URL": worker_access.url, "SUPABASE_PUBLISHABLE_KEY": worker_access.key,
-        "SUPABASE_WORKER_JWT": worker_access.token,
+        "SUPABASE_WORKER_JWT": worker_access.token, "LOG_LEVEL": "DEBUG",
     }  # fmt: skip
     broker.start()
     log = (tmp_path / "log").open("wb")
@@ -70,6 +70,12 @@ def test_a_job_goes_through_redis_and_rest(
         broker.kill()
     assert found["error"] is None
     assert found["state"] == "finished"
+    # At its most talkative it tells nobody its keys, nor the token of a lease.
+    told = (tmp_path / "log").read_text()
+    assert "DEBUG" in told
+    lease = str(busy.value("select token from core.attempts where job_id = %s", job))
+    secrets = {"key": worker_access.key, "token": worker_access.token, "lease": lease}
+    assert [name for name, value in secrets.items() if value in told] == []
     assert len(found["attempts"]) == 1
     rows = busy.sql("select diff_count from public.diff_results where job_id = %s", job)
     assert rows == [(found["outcome"]["diff_count"],)]
