@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -65,8 +66,6 @@ def computed(
             work_folder=Path(name) / "work", memory_mb=memory_mb, cores=cores, spare=False
         )
         with sandbox, progress_line() as line:
-            # Meanwhile, what shows the outcome is loaded.
-            threading.Thread(target=_load_screen, daemon=True).start()
             for number, called in enumerate(tries):
                 folder = Path(name) / f"output-{number}"
                 folder.mkdir()
@@ -80,7 +79,8 @@ def computed(
                     options={**(meshes.options() if meshes else {}), **options},
                 )
                 try:
-                    sandbox.run(job, on_progress=line)
+                    with _loading_the_screen():
+                        sandbox.run(job, on_progress=line)
                 except NativeCrash as error:
                     if called == tries[-1]:
                         raise
@@ -96,8 +96,18 @@ def computed(
         yield folder
 
 
-def _load_screen() -> None:
-    import ifcbase.cli.screen  # noqa: F401 - for the one who needs it next
+@contextmanager
+def _loading_the_screen() -> Iterator[None]:
+    """Load what shows the outcome while a child computes it.
+
+    It is waited for: two threads that load the same modules may see halves of them.
+    """
+    loading = threading.Thread(target=importlib.import_module, args=["ifcbase.cli.screen"])
+    loading.start()
+    try:
+        yield
+    finally:
+        loading.join()
 
 
 def _kept_meshes(settings: Settings | None) -> KeptMeshes:
