@@ -27,7 +27,7 @@ comment on table diff.seen is
   'same again. Those it was the last to see keep their row.';
 
 create function diff.canonical(value jsonb) returns text
-language plpgsql immutable strict parallel safe set search_path = pg_catalog, pg_temp as $$
+language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
 begin
   return case jsonb_typeof(value)
     when 'object' then coalesce((
@@ -46,7 +46,7 @@ $$;
 comment on function diff.canonical(jsonb) is 'One text for equal values, whatever their numbers look like.';
 
 create function diff.digest(value jsonb) returns text
-language sql immutable strict parallel safe set search_path = pg_catalog, pg_temp as $$
+language sql immutable parallel safe set search_path = pg_catalog, pg_temp as $$
   select left(encode(sha256(convert_to(diff.canonical(value), 'UTF8')), 'hex'), 32)
 $$;
 comment on function diff.digest(jsonb) is 'Equal for equal values, and for no others: 128 bits.';

@@ -181,6 +181,7 @@ class Changes(History):
             self.series.finish(waiting, **self.asked())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [Failures, Changes])
 def test_states_kept_step_by_step_are_those_that_follow_from_the_rows(
     ledger: Database, kind: type[Failures] | type[Changes]
