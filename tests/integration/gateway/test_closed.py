@@ -67,10 +67,10 @@ def test_pages_are_cut_in_the_database(served: Served, monkeypatch: pytest.Monke
         " select %s, 'paged ' || lpad(n::text, 5, '0') from generate_series(1, 2000) n", project,
     )  # fmt: skip
     try:
-        from ifcbase.gateway import paging
+        from ifcbase.gateway import paging, state
 
         fetched: list[int] = []
-        rows = paging.rows
+        rows = state.rows
 
         def counted(*given: Any) -> list[dict[str, Any]]:
             found = rows(*given)
