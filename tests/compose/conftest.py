@@ -117,6 +117,7 @@ def base_image(engine: None, tmp_path_factory: pytest.TempPathFactory) -> str:
     if shutil.which("mmdebstrap"):
         # Nothing is left of it if the machine stops: no need to wait for the disk.
         run("mmdebstrap", "--mode=root", "--variant=minbase", "--dpkgopt=force-unsafe-io",
+            '--aptopt=Acquire::Retries "3"',
             f"--include={PACKAGES}", "bookworm", str(archive), timeout_s=1500)  # fmt: skip
     elif shutil.which("debootstrap"):
         root = archive.with_name("root")
@@ -173,7 +174,8 @@ def stack(
     run("docker", "network", "create", NETWORK, check=False)
     try:
         found.standins("up", "--detach", "--wait")
-        found.pipeline("up", "--detach", "--wait", *SERVICES)
+        # Workers look at their health once a minute, and work before.
+        found.pipeline("up", "--detach", *SERVICES)
         yield found
     finally:
         # The stand-ins' own rows and files, made for this test alone.

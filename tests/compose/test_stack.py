@@ -67,7 +67,7 @@ def test_a_killed_worker_loses_nothing(stack: Stack) -> None:
     waiting = submit(stack, "B", wait=False)
     until(lambda: job(stack, waiting)["state"] in {"running", "finished"}, "the job is taken")
     run("docker", "kill", stack.container("ifcbase", "ifcclash-worker"))
-    stack.pipeline("up", "--detach", "--wait", "ifcclash-worker")
+    stack.pipeline("up", "--detach", "ifcclash-worker")
     until(lambda: job(stack, waiting)["state"] == "finished", "the job is finished")
     found = rows(stack, stack.values["SUPABASE_SERVICE_KEY"]).json()
     assert [row["job_id"] for row in found].count(waiting) == 1
@@ -86,6 +86,13 @@ def test_a_killed_database_loses_nothing(stack: Stack) -> None:
     assert after[: len(before)] == before
     assert [row["job_id"] for row in after].count(waiting) == 1
     assert stack.ifcbase("ledger", "verify", "--json").returncode == 0
+
+
+def test_a_worker_that_serves_is_healthy(stack: Stack) -> None:
+    """It was just killed and started anew: the first look is a minute after that."""
+    worker = stack.container("ifcbase", "ifcclash-worker")
+    look = ("docker", "inspect", "--format", "{{.State.Health.Status}}", worker)
+    until(lambda: run(*look).stdout.strip() == "healthy", "the worker is healthy")
 
 
 def test_no_secret_is_in_the_logs(stack: Stack) -> None:
