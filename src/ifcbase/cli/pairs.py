@@ -10,6 +10,7 @@ from ifcbase.cli import context
 from ifcbase.cli.findings import Review, State
 from ifcbase.cli.output import JsonOption, console, millimetres, print_json, shortened, table, when
 from ifcbase.ledger import chains, rules
+from ifcbase.ledger.findings import require_discipline
 
 app = typer.Typer(help="Pairs: list, show.", no_args_is_help=True)
 
@@ -19,6 +20,15 @@ def list_(
     clash_set: Annotated[str | None, typer.Option("--set", help="Only this clash set.")] = None,
     state: Annotated[State | None, typer.Option(help="Only this state.")] = None,
     review: Annotated[Review | None, typer.Option(help="Only this review state.")] = None,
+    discipline: Annotated[
+        str | None, typer.Option(help="Only those of which an element is of this discipline.")
+    ] = None,
+    storey: Annotated[
+        str | None,
+        typer.Option(
+            help="Only those of which an element is on this storey, as the models name it."
+        ),
+    ] = None,
     remeasured: Annotated[
         bool, typer.Option("--remeasured", help="Only approved ones measured in another way since.")
     ] = False,
@@ -29,6 +39,7 @@ def list_(
     """Pairs with what the machine knows and what people decided."""
     with context.ledger_connection() as (settings, connection):
         name = context.project_name(connection, settings, project)
+        require_discipline(connection, name, discipline)
         sets = (
             [chains.set_named(connection, name, clash_set)]
             if clash_set
@@ -42,6 +53,8 @@ def list_(
                 each["id"],
                 state=state,
                 review=review,
+                discipline=discipline,
+                storey=storey,
                 limit=limit,
                 remeasured=remeasured or None,
             )
@@ -50,7 +63,8 @@ def list_(
         print_json(found)
         return
     if not found:
-        console().say("no such pairs" if state or review or remeasured else "no pairs yet")
+        asked = state or review or discipline or storey or remeasured
+        console().say("no such pairs" if asked else "no pairs yet")
         return
     console().print(pairs_table("Pairs", found))
 

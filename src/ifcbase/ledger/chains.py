@@ -50,11 +50,14 @@ def list_pairs(
     *,
     state: str | None = None,
     review: str | None = None,
+    discipline: str | None = None,
+    storey: str | None = None,
     pairs: Sequence[int] | None = None,
     remeasured: bool | None = None,
     limit: int | None = None,
 ) -> list[Row]:
-    """Pairs with detection state, review state and their last contact, deepest first."""
+    """Pairs with detection state, review state and their last contact, deepest first. A discipline
+    or storey means either element's, in any case of letters."""
     chosen = None if pairs is None else list(pairs)
     return _rows(
         connection,
@@ -62,6 +65,8 @@ def list_pairs(
         set=set_id,
         state=state,
         review=review,
+        discipline=discipline,
+        storey=storey,
         pairs=chosen,
         remeasured=remeasured,
         limit=limit,

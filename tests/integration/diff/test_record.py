@@ -145,11 +145,11 @@ def test_a_diff_is_stored_with_its_rows_and_read_as_clients_do(desk: Desk) -> No
     assert told["property"] == ({"Own.Mark": "M0"}, {"Own.Mark": "changed"})
     assert told["placement"][1]["moved_by"] == [0.0, 0.003, 0.0]
     (churn,) = desk.world.sql(
-        "select series, old_number, new_number, added, deleted, changed, unchanged from diff.churn"
-        " where result_id = %s", result,
+        "select series, old_number, new_number, added, deleted, changed, unchanged, reidentified,"
+        " doubtful, share from diff.churn where result_id = %s", result,
     )  # fmt: skip
     # Unchanged: two walls, two storeys.
-    assert churn == ("House", 1, 2, 1, 1, 1, 4)
+    assert churn == ("House", 1, 2, 1, 1, 1, 4, 0, 0, 3 / 7)
 
 
 def test_findings_are_read_over_all_checks(desk: Desk) -> None:

@@ -72,6 +72,32 @@ def test_pairs_are_listed_by_state_and_shown_with_their_history(told: Chain) -> 
     assert "resolved" in run("pairs", "show", told.pair_id(ONE)).stdout
 
 
+def test_pairs_are_listed_by_storey_and_discipline_of_either_element(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain.looks = {"arc/w1": {"storey": "Roof"}, "mep/p2": {"storey": "Roof"}}
+    chain.revise("str", ["s1"])
+    with at(chain, monkeypatch):
+        chain.run([ONE, TWO, THREE, "arc/w3 str/s1"], b=("mep", "str"))
+        chain.world.sql(
+            "update core.models set discipline = case name when 'mep' then 'mechanical'"
+            " when 'str' then 'structure' end"
+        )
+
+        def listed(*words: str) -> set[int]:
+            return {each["pair_id"] for each in read("pairs", "list", *words)}
+
+        one, two, three, last = (chain.pair_id(each) for each in (ONE, TWO, THREE, "arc/w3 str/s1"))
+        assert listed("--storey", "roof") == {one, two}
+        assert listed("--storey", "Ground floor") == {one, two, three, last}
+        assert listed("--discipline", "Mechanical") == {one, two, three}
+        assert listed("--discipline", "structure", "--storey", "Ground floor") == {last}
+        assert listed("--discipline", "structure", "--storey", "Roof") == set()
+        assert "no such pairs" in run("pairs", "list", "--storey", "Cellar").stdout
+        with pytest.raises(RequestInvalid, match="no model of the project is of the discipline"):
+            run("pairs", "list", "--discipline", "plumbing")
+
+
 def test_comparing_a_set_with_itself_over_time(told: Chain) -> None:
     found = read("compare", "--set", told.name)
     assert {each["pair_id"]: each["change"] for each in found["pairs"]} == {

@@ -10,8 +10,11 @@ from typer.testing import CliRunner
 
 from ifcbase.cli.app import app
 from ifcbase.settings import get_settings
+from ifcbase.tester.ids.usage import Usage
 from tests.integration.ledger.chain_fixtures import chain
 from tests.integration.ledger.chains import Chain, Clash, Pair, pair, thing
+from tests.integration.ledger.diff_series import Diffs
+from tests.integration.ledger.ids_series import Rule, Series
 from tests.integration.world import World
 
 __all__ = ["chain"]
@@ -150,6 +153,49 @@ def test_a_finding_within_one_discipline_counts_once(chain: Chain) -> None:
         "select discipline, open, untested from core.open_by_discipline order by 1"
     )
     assert found == [("architecture", 1, 1), ("mechanical", 1, 0)]
+
+
+def test_open_by_storey_and_discipline_counts_the_findings_of_every_check(chain: Chain) -> None:
+    chain.looks = {"arc/w1": {"storey": "Roof"}, "mep/p2": {"storey": "Roof"}}
+    chain.run([ONE, TWO])
+    rules = Series(chain.world, chain.ledger, model="rules")
+    rules.revise(["r1", "r2", "r3"])
+    rules.run(
+        Rule(applies=("r1", "r2", "r3"), fails={"Fire=F90": ["r1", "r2"]}),
+        Rule(usage=Usage.REQUIRED, name="Doors"),
+    )
+    rules.run(
+        Rule(applies=("r1", "r3"), fails={"Fire=F90": ["r1", "r3"]}),
+        Rule(usage=Usage.REQUIRED, name="Doors"),
+    )
+    changes = Diffs(chain.world, chain.ledger, model="changes")
+    changes.revise({"c1": {"geometry": 1}, "c2": {}})
+    changes.revise({"c1": {"geometry": 2}})
+    changes.run()
+    chain.world.sql(
+        "update core.models set discipline = case when name = 'mep' then 'mechanical'"
+        " else 'architecture' end"
+    )
+    # r2 is untested; nobody can say on which storey a missing door is.
+    assert chain.world.sql(
+        "select storey, check_name, open, untested from core.open_by_storey order by 1, 2"
+    ) == [
+        ("Ground floor", "clash", 1, 0), ("Ground floor", "diff", 2, 0),
+        ("Ground floor", "tester", 2, 1), ("Roof", "clash", 1, 0), (None, "tester", 1, 0),
+    ]  # fmt: skip
+    assert chain.world.sql(
+        "select discipline, check_name, open, untested from core.open_by_discipline order by 1, 2"
+    ) == [
+        ("architecture", "clash", 2, 0), ("architecture", "diff", 2, 0),
+        ("architecture", "tester", 3, 1), ("mechanical", "clash", 2, 0),
+    ]  # fmt: skip
+    chain.world.sql(
+        "select public.decide(array[finding_id], 'reviewed')"
+        " from core.all_findings where global_id = 'r1'"
+    )
+    assert chain.world.sql(
+        "select sum(open), sum(untested) from core.open_by_storey where check_name = 'tester'"
+    ) == [(2, 1)]
 
 
 def test_findings_from_the_command_line(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:

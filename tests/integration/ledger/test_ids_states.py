@@ -118,6 +118,56 @@ def test_a_dropped_requirement_or_specification_resolves_nothing(series: Series)
     }
 
 
+def test_no_failure_is_resolved_by_a_run_on_another_model(series: Series) -> None:
+    series.run(walls("w1"))
+    other = Series(series.world, series.ledger, model="str")
+    other.revise(["s1"])
+    other.run(walls(applies=("s1",)))
+    assert series.states() == {"w1 Walls": "new"}
+    rows = series.world.sql(
+        "select model, new, resolved, untested from tester.trend order by accepted"
+    )
+    assert rows == [("arc", 1, 0, 0), ("str", 0, 0, 0)]
+    series.run(walls())
+    assert series.states() == {"w1 Walls": "resolved"}
+
+
+def test_no_failure_is_resolved_by_a_run_without_its_ids(series: Series) -> None:
+    series.ids = ("fire.ids", "names.ids")
+    series.run(walls("w1", "w2"), walls("w3", name="Names", ids=1))
+    series.ids = ("names.ids",)
+    for _ in range(2):
+        series.run(walls(name="Names"))
+    states = {"w1 Walls": "new", "w2 Walls": "new", "w3 Names": "resolved"}
+    assert series.states() == states
+    # The run that asks both again goes on where each of them stood.
+    series.ids = ("fire.ids", "names.ids")
+    series.run(walls("w2"), walls("w3", name="Names", ids=1))
+    assert series.states() == {
+        "w1 Walls": "resolved", "w2 Walls": "persisting", "w3 Names": "reopened",
+    }  # fmt: skip
+
+
+def test_an_element_that_moved_to_a_model_that_is_not_judged_is_not_resolved(
+    series: Series,
+) -> None:
+    series.run(walls("w1", "w2"))
+    other = Series(series.world, series.ledger, model="str")
+    other.revise(["s1"])
+    other.run(walls(applies=("s1",)))
+    link(series, "w1", "s1")
+    series.revise(["w2", "w3"])
+    for _ in range(2):
+        series.run(walls(applies=("w2", "w3")))
+        assert series.states() == {
+            "w1 Walls": "untested: model not in the run", "w2 Walls": "resolved",
+        }  # fmt: skip
+    # Back where it was, and judged there.
+    series.revise(ALL)
+    series.run(walls())
+    assert series.states() == {"w1 Walls": "resolved", "w2 Walls": "resolved"}
+
+
 def test_another_applicability_keeps_what_is_still_judged(series: Series) -> None:
     series.run(walls("w1", "w2", "w3"))
     series.run(walls("w1", applies=("w1", "w2"), about="IFCWALL load-bearing"))

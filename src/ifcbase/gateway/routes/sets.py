@@ -13,7 +13,7 @@ from ifcbase.gateway.caller import Caller, Reader
 from ifcbase.gateway.paging import Limit, Number, Page, Start, page, window
 from ifcbase.gateway.problems import responses
 from ifcbase.jobs.engine import Connection
-from ifcbase.ledger import chains, reading
+from ifcbase.ledger import chains, findings, reading
 from ifcbase.ledger.connect import MAX_NUMBER
 from ifcbase.sqlfiles import queries
 
@@ -135,13 +135,17 @@ def show_set(caller: Reader, number: Number) -> SetFacts:
 @router.get("/sets/{number}/pairs", responses=responses(401, 403, 404, 422, 429, 503))
 def list_pairs(
     caller: Reader, number: Number, state: PairState | None = None, review: Review | None = None,
+    discipline: Annotated[str | None, Query(max_length=200)] = None,
+    storey: Annotated[str | None, Query(max_length=1000, pattern=r"^[^\x00]*$")] = None,
     remeasured: bool | None = None, start: Start = 0, limit: Limit = 100,
 ) -> Page[Pair]:  # fmt: skip
-    """The pairs of a clash set with their states and last contacts, by state, deepest first."""
+    """The pairs of a clash set with their states and last contacts, by state, deepest first. A
+    discipline or storey means either element's."""
     with caller.transaction() as connection:
         named(caller, connection, number)
-        given = {"set": number, "state": state, "review": review, "remeasured": remeasured,
-                 "pairs": None, "limit": None}  # fmt: skip
+        findings.require_discipline(connection, caller.project, discipline)
+        given = {"set": number, "state": state, "review": review, "discipline": discipline,
+                 "storey": storey, "remeasured": remeasured, "pairs": None, "limit": None}  # fmt: skip
         found = window(connection, _CHAINS["pairs"], start, limit, given)
     return Page[Pair](**page(found, start, limit))
 

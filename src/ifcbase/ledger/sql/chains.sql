@@ -44,6 +44,10 @@ select t.pair_id, s.name as "set", t.state, t.reason, w.state as review, w.reaso
                       order by x.first_number desc limit 1) nb on true
  where (%(state)s::text is null or t.state = %(state)s)
    and (%(review)s::text is null or w.state = %(review)s)
+   and (%(discipline)s::text is null
+        or lower(%(discipline)s) in (lower(t.one_discipline), lower(t.other_discipline)))
+   and (%(storey)s::text is null
+        or lower(%(storey)s) in (lower(t.one_storey), lower(t.other_storey)))
    and (%(pairs)s::bigint[] is null or t.pair_id = any(%(pairs)s))
    and (%(remeasured)s::boolean is null or w.remeasured = %(remeasured)s)
  order by t.state, c.distance desc nulls last, t.pair_id
