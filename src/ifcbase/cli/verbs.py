@@ -28,6 +28,7 @@ VERBS = {
     "jobs": "Jobs: list, show, cancel, requeue, wait.",
     "spool": "Results that wait until they can be stored: list, show, flush.",
     "results": "Results: list, show.",
+    "models": "Models: list, discipline.",
     "sets": "Clash sets: list, show.",
     "pairs": "Pairs: list, show.",
     "rules": "Decision rules: add, list, off, on.",

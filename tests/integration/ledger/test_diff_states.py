@@ -67,7 +67,7 @@ def test_no_change_is_resolved_when(
 ) -> None:
     made.run(0, 1)
     assert made.states() == {"w1 geometry": "new", "w2 deleted": "new"}
-    made.run(how.pop("old", 0), 2, **how)
+    made.run(**{"old": 0, "new": 2} | how)
     assert made.states() == expected
     # An honest comparison of the same two revisions resolves both.
     made.run(0, 2)

@@ -23,6 +23,8 @@ from tests.integration.servers import Database, Server
 FROZEN = sorted(DATA.glob("ledger-*.sql.gz"))
 #: Short numbers of results that are being written: how they are kept may change, they live for moments.
 PASSING = {"clash.result_elements", "tester.result_elements"}
+#: What a later version may fill in where it was not known.
+GUESSED = {("core.models", "discipline")}
 Connection = psycopg.Connection[Any]
 
 TABLES = """
@@ -73,7 +75,11 @@ def test_there_is_a_frozen_ledger_small_enough_to_be_kept() -> None:
 
 def test_every_row_is_kept_and_states_still_follow(loaded: Database) -> None:
     with psycopg.connect(loaded.dsn, autocommit=True) as connection:
-        tables = {t: names for t, names in columns(connection, "rp").items() if t not in PASSING}
+        tables = {
+            table: [name for name in names if (table, name) not in GUESSED]
+            for table, names in columns(connection, "rp").items()
+            if table not in PASSING
+        }
         before = {table: rows(connection, table, names) for table, names in tables.items()}
     assert sum(map(len, before.values())) > 300
     migrate(loaded.dsn)
