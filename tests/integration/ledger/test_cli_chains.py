@@ -122,7 +122,10 @@ def test_decisions_from_the_command_line(told: Chain) -> None:
     )
     run("decide", told.pair_id(ONE), told.pair_id(THREE), "--ignore", "fix on site")
     assert len(read("pairs", "list", "--review", "ignored")) == 2
-    for wrong in (["--ignore", "because"], ["--approve", "--open"], [], ["--due", "soon"]):
+    refused = run("decide", told.pair_id(ONE), "--ignore", "because")
+    assert refused.exit_code == 2
+    assert "fix on site" in refused.output
+    for wrong in (["--approve", "--open"], [], ["--due", "soon"], ["--ignore", "other"]):
         with pytest.raises(RequestInvalid):
             run("decide", told.pair_id(ONE), *wrong)
 

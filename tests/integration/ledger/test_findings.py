@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ifcbase.cli.app import app
+from ifcbase.errors import RequestInvalid
 from ifcbase.settings import get_settings
 from ifcbase.tester.ids.usage import Usage
 from tests.integration.ledger.chain_fixtures import chain
@@ -220,7 +221,9 @@ def test_findings_from_the_command_line(chain: Chain, monkeypatch: pytest.Monkey
         assert listed("--review", "approved") == {two}
         assert listed("--state", "untested") == {three}
         assert listed("--discipline", "Mechanical") == {one}
-        assert listed("--discipline", "structure") == set()
+        assert listed("--discipline", "Mechanical", "--storey", "Roof") == set()
+        refused = CliRunner().invoke(app, ["findings", "--discipline", "structure"])
+        assert isinstance(refused.exception, RequestInvalid)
         assert listed("--check", "diff") == set()
         assert listed("--storey", "ground floor") == {one}
         assert listed("--storey", "Roof") == set()
