@@ -79,8 +79,12 @@ class Spec:
     tolerance: float = 0.01
     include_related: bool = False
     check_all: bool = False
-    measure: str = "1"
+    #: Elements of side a that its selector leaves out.
+    excluded_a: frozenset[Thing] | None = None
+    measure: str | None = "1"
     mesher: str = "one"
+    kernel: str = "one"
+    engine: str = "one"
     incomplete: str | None = None
     #: Pairs that were met and left out because they belong together.
     related: frozenset[Pair] = frozenset()
@@ -212,7 +216,13 @@ class Chain:
             told = spec.selector or "only " + " ".join(sorted(n for _, n in selected))
             selector = None if only is None else told
             file = f"{self.prefix}{model}.ifc"
-            if selector:
+            mode = "i" if selector else "a"
+            if side == "a" and spec.excluded_a is not None:
+                mode, selector = "e", "all but those"
+                matched = [key(name) for _, name in sorted(everything & spec.excluded_a)]
+                selected = everything - spec.excluded_a
+                selections.append({"input": file, "selector": selector, "matched": matched})
+            elif selector:
                 matched = [key(name) for _, name in sorted(selected)]
                 selections.append({"input": file, "selector": selector, "matched": matched})
             failed = sorted(selected & spec.failed)
@@ -223,7 +233,7 @@ class Chain:
             coverage.append(
                 {
                     "position": position, "side": side, "input": file,
-                    "mode": "i" if selector else "a", "selector": selector,
+                    "mode": mode, "selector": selector,
                     "selected": len(selected), "tested": len(selected) - len(failed),
                     "left_out": {spec.why_failed: len(failed)} if failed else {},
                 }
@@ -250,7 +260,8 @@ class Chain:
                 "clash_count": len(found), "verdict": "found" if found else "clean",
                 "coverage": 1.0, "warnings": [], "incomplete": spec.incomplete,
                 "related_left_out": len(spec.related), "undecided": len(spec.undecided),
-                "engine": {"measure_version": spec.measure, "mesher": spec.mesher},
+                "engine": {"measure_version": spec.measure, "mesher": spec.mesher,
+                           "kernel": spec.kernel, "name": spec.engine},
             },
         )  # fmt: skip
 

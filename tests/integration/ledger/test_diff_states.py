@@ -99,3 +99,7 @@ def test_what_changed_or_came_and_then_went_is_removed(made: Diffs) -> None:
     # What was removed stays so until its element is there again.
     made.run(0, 4, facets=("attributes",))
     assert made.states()["w1 geometry"] == "removed"
+    # And where it is not told of, as it may have been taken for another.
+    made.revise({"w2": {}})
+    made.run(0, 5, passed_over=("w1",))
+    assert made.states()["w1 geometry"] == "removed"

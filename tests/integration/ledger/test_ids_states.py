@@ -77,6 +77,24 @@ def test_an_element_that_is_gone_is_removed_and_its_return_reopens(series: Serie
     assert series.states() == {"w1 Walls": "reopened"}
 
 
+def test_what_was_removed_stays_so_while_nobody_knows_what_became_of_it(series: Series) -> None:
+    series.run(walls("w1"))
+    series.revise(["w2", "w3"])
+    series.run(walls(applies=("w2", "w3")))
+    series.revise(["w2", "w3"], matched=False)
+    series.run(walls(applies=("w2", "w3")))
+    assert series.states() == {"w1 Walls": "removed"}
+
+
+def test_a_prohibited_type_that_is_not_found_any_more_is_not_resolved(series: Series) -> None:
+    """No inventory says whether the type is still there, or is another now."""
+    series.revise([*ALL, "type-a"])
+    rule: dict[str, Any] = {"usage": Usage.PROHIBITED, "name": "No such types"}
+    series.run(Rule(applies=("type-a",), **rule))
+    series.run(Rule(applies=(), **rule))
+    assert series.states() == {"type-a No such types": "untested: no longer selected"}
+
+
 def test_a_missing_element_of_an_unmatched_version_is_unlinked(series: Series) -> None:
     series.run(walls("w1"))
     series.revise(["w2", "w3"], matched=False)

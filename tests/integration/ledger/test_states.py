@@ -46,12 +46,15 @@ def test_only_changes_are_stored_and_counts_say_what_entered(chain: Chain) -> No
 NEVER_RESOLVED: list[tuple[str, dict[str, Any], str]] = [
     ("the model is dropped", {"b": ("other",)}, "model not in the run"),
     ("the selector narrows", {"chosen_a": frozenset({thing("arc/w2")})}, "no longer selected"),
+    ("the selector excludes", {"excluded_a": frozenset({thing("arc/w1")})}, "no longer selected"),
     ("the selector breaks", {"chosen_b": frozenset()}, "no longer selected"),
     ("the mesh fails", {"failed": frozenset({thing("mep/p1")})}, "no geometry"),
     ("the tolerance is raised", {"tolerance": 0.02}, "definition changed"),
     ("the mode changes", {"mode": "collision"}, "definition changed"),
     ("the measure version changes", {"measure": "2"}, "other measure version"),
     ("the mesher changes", {"mesher": "another"}, "other measure version"),
+    ("the kernel changes", {"kernel": "another"}, "other measure version"),
+    ("the engine changes", {"engine": "another"}, "other measure version"),
     ("the run is cut short", {"incomplete": "time"}, "run incomplete"),
     ("the list is cut", {"incomplete": "list cut"}, "list cut"),
 ]
@@ -73,6 +76,14 @@ def test_nothing_is_resolved_when(chain: Chain, how: dict[str, Any], reason: str
     assert chain.state(ONE) == "persisting"
     chain.run([])
     assert chain.state(ONE) == "resolved"
+    assert agrees(chain)
+
+
+def test_nothing_is_resolved_when_nobody_knows_how_it_was_measured(chain: Chain) -> None:
+    """Two results that do not say how they measured did not measure alike."""
+    chain.run([ONE], measure=None)
+    chain.run([], measure=None)
+    assert chain.state(ONE) == "untested: other measure version"
     assert agrees(chain)
 
 
