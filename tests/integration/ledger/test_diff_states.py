@@ -103,3 +103,18 @@ def test_what_changed_or_came_and_then_went_is_removed(made: Diffs) -> None:
     made.revise({"w2": {}})
     made.run(0, 5, passed_over=("w1",))
     assert made.states()["w1 geometry"] == "removed"
+
+
+def test_a_change_is_not_resolved_by_an_id_that_turned_out_to_be_its_elements(made: Diffs) -> None:
+    """The result saw one element go and another come, and compared neither with the other."""
+    made.revise({"n1": {"geometry": 1}, "w3": {}})
+    made.run(0, 1)
+    made.run(0, 3)
+    assert made.states()["w1 geometry"] == "removed"
+    made.world.sql(
+        "insert into core.links (project_id, from_element, to_element, verdict, method, confidence)"
+        " values (%s, %s, %s, 'same', 'person', 1)",
+        made.world.project, made.element("w1"), made.element("n1"),
+    )  # fmt: skip
+    made.world.sql("select core.refresh_identities(%s)", [made.element("w1"), made.element("n1")])
+    assert made.states()["w1 geometry"] == "untested: not asked for"
