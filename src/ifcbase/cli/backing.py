@@ -6,7 +6,8 @@ from pydantic import SecretStr
 
 from ifcbase.cli import context
 from ifcbase.cli.output import errors_console
-from ifcbase.errors import RequestInvalid, SchemaOutdated
+from ifcbase.errors import ConfigError, RequestInvalid, SchemaOutdated
+from ifcbase.files.backend import storage_objects
 from ifcbase.ledger import operations
 from ifcbase.ledger.connect import connect
 from ifcbase.settings import Settings, variable_of
@@ -43,7 +44,13 @@ def deployment(settings: Settings) -> Deployment:
         server = EmbeddedPostgres(settings.home)
         admin = server.admin_dsn()
         private["server.json"] = server.state_file.read_text(encoding="utf-8")
-    return Deployment(dsn, settings.files_folder, shown, private, admin)
+    objects = storage_objects(settings)
+    if objects is None and settings.files_backend != "local":
+        raise ConfigError(
+            "the files lie in Supabase Storage, and there is no key to read all of them",
+            hint="Set SUPABASE_URL and SUPABASE_SERVICE_KEY.",
+        )
+    return Deployment(dsn, settings.files_folder, shown, private, admin, objects)
 
 
 def note(dsn: str, kind: str, name: str, **details: int) -> None:

@@ -20,6 +20,9 @@ _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 class LocalFiles:
     """``<folder>/<project>/<first two>/<sha256>``; shared by all processes of this machine."""
 
+    #: Who stores the same bytes again is seen by ``remove``.
+    careful = False
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 

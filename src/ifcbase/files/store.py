@@ -29,6 +29,16 @@ class FileStore(Protocol):
         ...
 
 
+class Remover(Protocol):
+    """Removes bytes nobody needs. ``careful``: it cannot tell bytes that came again meanwhile."""
+
+    careful: bool
+
+    def remove(self, project: str, sha256: str, unwanted_at: float) -> bool:
+        """Remove bytes nobody has wanted since a moment (seconds since 1970); False if they stay."""
+        ...
+
+
 def bucket_of(check: str) -> str:
     """The bucket of a check's outputs."""
     return f"{check}-results"

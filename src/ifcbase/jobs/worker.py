@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ifcbase.errors import IfcbaseError, LedgerFull, LedgerUnavailable
-from ifcbase.files.backend import file_store
+from ifcbase.files.backend import file_store, remover
 from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.engine import Engine
@@ -91,7 +91,13 @@ def work(
         beside += [
             _beside("reaper", reap_until, dsn, engine, stop, every_s=settings.reap_s),
             _beside(
-                "schedules", tend_until, dsn, files, settings.reports, stop, every_s=settings.tend_s
+                "schedules",
+                tend_until,
+                dsn,
+                remover(settings),
+                settings.reports,
+                stop,
+                every_s=settings.tend_s,
             ),
         ]
     if spool:
