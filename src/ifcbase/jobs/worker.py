@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ifcbase.errors import IfcbaseError, LedgerFull, LedgerUnavailable
-from ifcbase.files.backend import file_store
+from ifcbase.files.backend import file_store, remover
 from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.documents import WaitingDocuments
@@ -88,11 +88,18 @@ def work(
         spool_silence_s=settings.spool_silence_s,
     )
     beside = []
+    unwanted = remover(settings) if dsn is not None else None
     if dsn is not None:
         beside += [
             _beside("reaper", reap_until, dsn, engine, stop, every_s=settings.reap_s),
             _beside(
-                "schedules", tend_until, dsn, files, settings.reports, stop, every_s=settings.tend_s
+                "schedules",
+                tend_until,
+                dsn,
+                unwanted,
+                settings.reports,
+                stop,
+                every_s=settings.tend_s,
             ),
         ]
     documents = WaitingDocuments(settings)
@@ -116,6 +123,8 @@ def work(
         documents.close()
         for each in beside:
             each.join(timeout=10)
+        if unwanted is not None:
+            unwanted.close()
 
 
 def _beside(
