@@ -53,7 +53,9 @@ def supabase_files(settings: Settings) -> SupabaseFiles:
     )
 
 
-def storage_objects(settings: Settings) -> StorageObjects | None:
+def storage_objects(
+    settings: Settings, *, tries: int = 8, stall_s: float = 60.0
+) -> StorageObjects | None:
     """Storage with the rights of the service, where bytes lie there and the key is known."""
     from ifcbase.files.objects import StorageObjects
     from ifcbase.files.storage_http import StorageHttp
@@ -61,7 +63,8 @@ def storage_objects(settings: Settings) -> StorageObjects | None:
     key = settings.supabase_service_key
     if settings.files_backend == "local" or not settings.supabase_url or not key:
         return None
-    return StorageObjects(StorageHttp(settings.supabase_url, key.get_secret_value()))
+    http = StorageHttp(settings.supabase_url, key.get_secret_value(), tries=tries, stall_s=stall_s)
+    return StorageObjects(http)
 
 
 def remover(settings: Settings) -> Remover | None:

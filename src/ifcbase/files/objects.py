@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 from ifcbase.errors import FileMissing, FilesDamaged, FilesRefused
 from ifcbase.files.storage import BUCKETS, content_type, hashed, object_name
 from ifcbase.files.storage_http import StorageHttp
+from ifcbase.files.store import MODELS
 
 
 class StorageObjects:
@@ -62,6 +64,12 @@ class StorageObjects:
             size = source.stat().st_size
             name = object_name(project, sha256)
             self._http.upload(bucket, name, stream, size, kind, replace=True)
+
+    def require_room(self, project: str, size: int) -> None:
+        """Ask whether a file of so many bytes would be taken; none of it is sent.
+
+        Raises FilesRefused where it would not, FilesUnavailable."""
+        self._http.begin_only(MODELS, object_name(project, secrets.token_hex(32)), size)
 
     def remove(self, project: str, sha256: str, unwanted_s: float) -> bool:  # noqa: ARG002
         """Remove a file from every bucket. Raises FilesUnavailable, FilesRefused."""

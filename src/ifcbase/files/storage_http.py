@@ -110,6 +110,21 @@ class StorageHttp:
 
         self._repeated(ask, "remove")
 
+    def begin_only(self, bucket: str, name: str, size: int) -> None:
+        """Begin an upload of so many bytes and end it: limits of size are judged at its begin.
+
+        Raises FilesUnavailable, FilesRefused."""
+        place = self._begin(bucket, name, size, "application/octet-stream", "false")
+        if place is None:
+            return
+
+        def end() -> None:
+            with self._asked("DELETE", place, headers={"Tus-Resumable": "1.0.0"}) as answer:
+                if answer.status_code not in {404, 410}:
+                    _judge(answer, "remove")
+
+        self._repeated(end, "remove")
+
     def download(
         self, bucket: str, name: str, take: Callable[[bytes], object], restart: Callable[[], None]
     ) -> None:

@@ -230,6 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
         upload = self.state.uploads.get(upload_id)
         if upload is None:
             self._send(404, b"")
+        elif self.command == "DELETE":
+            del self.state.uploads[upload_id]
+            self._send(204, b"")
         elif self.command == "HEAD":
             self._send(200, b"", **{"Upload-Offset": str(len(upload.content))})
         else:
