@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,8 +46,9 @@ def computed(
     """The folder with what a check leaves, computed in a child process; gone afterwards.
 
     ``run`` is what the child calls, if not what a worker's would, with ``options`` as keywords.
-    Without ``settings`` the defaults hold. After a crash it is tried once more, as a worker's second attempt would be. A
-    check that uses meshes gets those kept by the settings, unless ``meshes`` says which."""
+    Without ``settings`` the defaults hold. After a crash it is tried once more, as a worker's second
+    attempt would be. A check that uses meshes gets those kept by the settings, unless ``meshes`` says
+    which."""
     # Here and not above: what is answered from a kept result needs no child.
     from ifcbase.jobs.sandbox import Sandbox, SandboxJob
 
@@ -79,8 +79,7 @@ def computed(
                     options={**(meshes.options() if meshes else {}), **options},
                 )
                 try:
-                    with _loading_the_screen():
-                        sandbox.run(job, on_progress=line)
+                    sandbox.run(job, on_progress=line, cancelled=_never_cancelled)
                 except NativeCrash as error:
                     if called == tries[-1]:
                         raise
@@ -96,18 +95,11 @@ def computed(
         yield folder
 
 
-@contextmanager
-def _loading_the_screen() -> Iterator[None]:
-    """Load what shows the outcome while a child computes it.
-
-    It is waited for: two threads that load the same modules may see halves of them.
-    """
-    loading = threading.Thread(target=importlib.import_module, args=["ifcbase.cli.screen"])
-    loading.start()
-    try:
-        yield
-    finally:
-        loading.join()
+def _never_cancelled() -> bool:
+    """Nobody cancels a direct run. This is first asked when the child computes already: the time to load
+    what shows the outcome."""
+    importlib.import_module("ifcbase.cli.screen")
+    return False
 
 
 def _kept_meshes(settings: Settings | None) -> KeptMeshes:
