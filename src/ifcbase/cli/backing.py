@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from pydantic import SecretStr
 
 from ifcbase.cli import context
 from ifcbase.cli.output import errors_console
-from ifcbase.errors import RequestInvalid, SchemaOutdated
+from ifcbase.errors import ConfigError, RequestInvalid, SchemaOutdated
+from ifcbase.files.backend import storage_objects
 from ifcbase.ledger import operations
 from ifcbase.ledger.connect import connect
 from ifcbase.settings import Settings, variable_of
@@ -26,7 +30,8 @@ def folder_of(settings: Settings) -> Folder:
     return Folder(settings.backups, secret.get_secret_value() if secret else None)
 
 
-def deployment(settings: Settings) -> Deployment:
+@contextmanager
+def deployment(settings: Settings) -> Iterator[Deployment]:
     """What these settings say is to be backed up, or restored into."""
     dsn = context.database(settings)
     shown, private = {}, {}
@@ -43,7 +48,17 @@ def deployment(settings: Settings) -> Deployment:
         server = EmbeddedPostgres(settings.home)
         admin = server.admin_dsn()
         private["server.json"] = server.state_file.read_text(encoding="utf-8")
-    return Deployment(dsn, settings.files_folder, shown, private, admin)
+    objects = storage_objects(settings)
+    if objects is None and settings.files_backend != "local":
+        raise ConfigError(
+            "the files lie in Supabase Storage, and there is no key to read all of them",
+            hint="Set SUPABASE_URL and SUPABASE_SERVICE_KEY.",
+        )
+    try:
+        yield Deployment(dsn, settings.files_folder, shown, private, admin, objects)
+    finally:
+        if objects is not None:
+            objects.close()
 
 
 def note(dsn: str, kind: str, name: str, **details: int) -> None:

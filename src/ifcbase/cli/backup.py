@@ -57,9 +57,9 @@ def create(
     knows were nowhere to be found.
     """
     settings = get_settings()
-    source, folder = backing.deployment(settings), backing.folder_of(settings)
+    folder = backing.folder_of(settings)
     scope: Scope = "whole" if whole else "ours"
-    with progress_line() as line:
+    with backing.deployment(settings) as source, progress_line() as line:
         made = make_backup(
             source, folder, scope=scope, secrets=secrets, include=include or (), progress=line
         )

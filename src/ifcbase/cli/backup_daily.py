@@ -112,8 +112,8 @@ def _bring_up_to_date(
     done already is not done again."""
     newest = made_at(folder)
     if newest is None or newest < due:
-        source = backing.deployment(settings)
-        made = make_backup(source, folder, include=include)
+        with backing.deployment(settings) as source:
+            made = make_backup(source, folder, include=include)
         backing.note(source.dsn, "backup", made.name, files=len(made.manifest.files))
         _LOG.info("made %s: %s", made.name, counted(len(made.manifest.files), "file"))
         if made.manifest.missing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from ifcbase.cli import context
+from ifcbase.cli import context, examine_services
 from ifcbase.errors import IfcbaseError
 from ifcbase.ledger.spooled import spooled
 from ifcbase.settings import Settings
@@ -17,11 +17,15 @@ from ifcbase.stack.doctor.checks import Check, Finding, State, ok, run, warning,
 def everything(settings: Settings, *, self_test: bool = True) -> list[Finding]:
     """Every check of this machine, of the engine and of the database."""
     checks = [*machine.checks(settings), Check("spool", lambda: spool(settings))]
+    checks += examine_services.checks(settings)
     if self_test:
         checks.append(Check("clash engine", lambda: engine(settings)))
     found = run(checks)
     try:
-        dsn = context.database(settings)
+        dsn = context.worker_dsn(settings)
+        if dsn is None:
+            said = "reached over Supabase's REST door only; look again where DATABASE_URL is set"
+            return [*found, Finding("database", State.SKIPPED, said)]
         with connected(dsn):
             pass
     except IfcbaseError as error:

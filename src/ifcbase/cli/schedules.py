@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ifcbase.cli import context
-from ifcbase.cli.output import JsonOption, console, counted, print_json, table, when
+from ifcbase.cli.output import JsonOption, console, counted, errors_console, print_json, table, when
 from ifcbase.exchange.period import write_period
-from ifcbase.files.backend import file_store
-from ifcbase.files.local import LocalFiles
+from ifcbase.files.backend import remover
 from ifcbase.ledger import operations
 
 app = typer.Typer(help="Schedules: list, set, retention, report.", no_args_is_help=True)
@@ -70,9 +70,17 @@ def retention(
             found = []
             while rows := operations.thin(connection, age, keep, batch):
                 found += rows
-            files = file_store(settings)
-            while isinstance(files, LocalFiles) and operations.remove_unwanted(connection, files):
-                pass
+            files = remover(settings)
+            if files:
+                with closing(files):
+                    while operations.remove_unwanted(connection, files):
+                        pass
+            if found and files is None:
+                errors_console().say(
+                    "their files stay in Storage: removing them needs SUPABASE_SERVICE_KEY"
+                )
+            elif found and files and files.careful:
+                errors_console().say("their files leave Storage after a day, by a worker")
             if found:
                 operations.note(connection, "retention", {"thinned": len(found), "caller": "hand"})
         else:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from ifcbase.cli import context, ending
+from ifcbase.errors import SchemaOutdated
 from ifcbase.jobs import worker as jobs_worker
 from ifcbase.jobs.engines import engine_for
 from ifcbase.settings import get_settings
@@ -47,14 +48,20 @@ def worker(
     if settings.webhooks and dsn is not None:
         Deliverer.of(settings, dsn).start(stop)
     with ending.told_to_end(lambda _: stop.set(), interrupt=True):
-        jobs_worker.work(
-            settings,
-            dsn,
-            engine_for(settings, dsn),
-            checks=check or (),
-            stop=stop,
-            revive=revive,
-        )
+        try:
+            jobs_worker.work(
+                settings,
+                dsn,
+                engine_for(settings, dsn),
+                checks=check or (),
+                stop=stop,
+                revive=revive,
+            )
+        except SchemaOutdated:
+            # Whether the database is older than this program or newer.
+            if dsn is not None:
+                migrations.require_head(dsn)
+            raise
 
 
 def _read_to_end(stop: threading.Event) -> None:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from ifcbase.errors import ConfigError
 from ifcbase.files.local import LocalFiles
-from ifcbase.files.store import FileStore
+from ifcbase.files.store import FileStore, Remover
 from ifcbase.settings import Settings
 
 if TYPE_CHECKING:
+    from ifcbase.files.objects import StorageObjects
     from ifcbase.files.storage import SupabaseFiles
 
 
@@ -50,6 +51,27 @@ def supabase_files(settings: Settings) -> SupabaseFiles:
         cache_mb=settings.files_cache_mb,
         spare_s=max(settings.job_timeout_s, 3600.0),
     )
+
+
+def storage_objects(
+    settings: Settings, *, tries: int = 8, stall_s: float = 60.0
+) -> StorageObjects | None:
+    """Storage with the rights of the service, where bytes lie there and the key is known."""
+    from ifcbase.files.objects import StorageObjects
+    from ifcbase.files.storage_http import StorageHttp
+
+    key = settings.supabase_service_key
+    if settings.files_backend == "local" or not settings.supabase_url or not key:
+        return None
+    http = StorageHttp(settings.supabase_url, key.get_secret_value(), tries=tries, stall_s=stall_s)
+    return StorageObjects(http)
+
+
+def remover(settings: Settings) -> Remover | None:
+    """Who removes bytes nobody needs; None where they lie in Storage and there is no service key."""
+    if settings.files_backend == "local":
+        return LocalFiles(settings.files_folder)
+    return storage_objects(settings)
 
 
 def download_link(

@@ -25,6 +25,9 @@ _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 class LocalFiles:
     """``<folder>/<project>/<first two>/<sha256>``; shared by all processes of this machine."""
 
+    #: Who stores the same bytes again is seen by ``remove``.
+    careful = False
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
@@ -114,6 +117,9 @@ class LocalFiles:
         held.unlink()
         _sync_folder(path.parent)
         return True
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def sweep(self, *, older_than_s: float = _COMES_WITHIN_S) -> int:
         """Remove what processes that were killed had half written; returns how many files."""

@@ -58,9 +58,9 @@ class SupabaseFiles:
         name = object_name(project, stored.sha256)
         if not self._http.exists(bucket, name):
             with self._near.fetch(project, stored.sha256).open("rb") as copy:
-                content_type = _content_type(copy.read(16))
+                kind = content_type(copy.read(16))
                 copy.seek(0)
-                self._http.upload(bucket, name, copy, stored.size, content_type)
+                self._http.upload(bucket, name, copy, stored.size, kind)
         self._trim()
         return stored
 
@@ -104,7 +104,7 @@ class SupabaseFiles:
 
             self._http.download(bucket, object_name(project, sha256), draft.write, restart)
             draft.flush()
-            came = _hashed(Path(draft.name))
+            came = hashed(Path(draft.name))
             if came != sha256:
                 raise FilesDamaged(
                     f"what Storage holds in the bucket {bucket} as {sha256[:12]}… is something else"
@@ -131,12 +131,13 @@ class SupabaseFiles:
             total -= size
 
 
-def _hashed(path: Path) -> str:
+def hashed(path: Path) -> str:
+    """The SHA-256 of a file's content."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _content_type(start: bytes) -> str:
+def content_type(start: bytes) -> str:
     """What browsers are told; never what one would run."""
     if start.startswith(b"ISO-10303-21"):
         return "application/x-step"

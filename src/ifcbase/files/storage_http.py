@@ -79,15 +79,51 @@ class StorageHttp:
         return self._repeated(ask, "look for")
 
     def upload(
-        self, bucket: str, name: str, source: IO[bytes], size: int, content_type: str
+        self,
+        bucket: str,
+        name: str,
+        source: IO[bytes],
+        size: int,
+        content_type: str,
+        *,
+        replace: bool = False,
     ) -> None:
-        """Store ``size`` bytes; an object that is there already is left as it is.
+        """Store ``size`` bytes; an object that is there already is left as it is, unless it is to be
+        replaced, which only the service may.
 
         Raises FilesUnavailable, FilesRefused."""
+        upsert = "true" if replace else "false"
         if size <= PART:
-            self._upload_whole(bucket, name, source.read(size), content_type)
+            self._upload_whole(bucket, name, source.read(size), content_type, upsert)
         else:
-            self._upload_parts(bucket, name, source, size, content_type)
+            self._upload_parts(bucket, name, source, size, content_type, upsert)
+
+    def remove(self, bucket: str, name: str) -> None:
+        """Remove an object; one that is not there is removed. The service's alone: from others the
+        answer is that there is none. Raises FilesUnavailable, FilesRefused."""
+
+        def ask() -> None:
+            with self._asked("DELETE", f"/object/{_path(bucket, name)}") as answer:
+                if answer.status_code in {400, 404} and _codes(answer) & _MISSING:
+                    return
+                _judge(answer, "remove")
+
+        self._repeated(ask, "remove")
+
+    def begin_only(self, bucket: str, name: str, size: int) -> None:
+        """Begin an upload of so many bytes and end it: limits of size are judged at its begin.
+
+        Raises FilesUnavailable, FilesRefused."""
+        place = self._begin(bucket, name, size, "application/octet-stream", "false")
+        if place is None:
+            return
+
+        def end() -> None:
+            with self._asked("DELETE", place, headers={"Tus-Resumable": "1.0.0"}) as answer:
+                if answer.status_code not in {404, 410}:
+                    _judge(answer, "remove")
+
+        self._repeated(end, "remove")
 
     def download(
         self, bucket: str, name: str, take: Callable[[bytes], object], restart: Callable[[], None]
@@ -132,8 +168,10 @@ class StorageHttp:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _upload_whole(self, bucket: str, name: str, content: bytes, content_type: str) -> None:
-        headers = {"Content-Type": content_type, "x-upsert": "false"}
+    def _upload_whole(
+        self, bucket: str, name: str, content: bytes, content_type: str, upsert: str
+    ) -> None:
+        headers = {"Content-Type": content_type, "x-upsert": upsert}
 
         def send() -> None:
             path = f"/object/{_path(bucket, name)}"
@@ -144,9 +182,15 @@ class StorageHttp:
         self._repeated(send, "store")
 
     def _upload_parts(
-        self, bucket: str, name: str, source: IO[bytes], size: int, content_type: str
+        self,
+        bucket: str,
+        name: str,
+        source: IO[bytes],
+        size: int,
+        content_type: str,
+        upsert: str,
     ) -> None:
-        place = self._begin(bucket, name, size, content_type)
+        place = self._begin(bucket, name, size, content_type, upsert)
         sent = failures = 0
         while place is not None and sent < size:
             source.seek(sent)
@@ -160,10 +204,12 @@ class StorageHttp:
                 there = self._progress(place)
                 if there is None:
                     # Uploads are forgotten after an hour, or when the service starts anew.
-                    place, there = self._begin(bucket, name, size, content_type), 0
+                    place, there = self._begin(bucket, name, size, content_type, upsert), 0
                 sent = there
 
-    def _begin(self, bucket: str, name: str, size: int, content_type: str) -> str | None:
+    def _begin(
+        self, bucket: str, name: str, size: int, content_type: str, upsert: str
+    ) -> str | None:
         """The place of a new upload; None if the object is there already."""
         facts = {"bucketName": bucket, "objectName": name, "contentType": content_type}
         metadata = ",".join(
@@ -173,7 +219,7 @@ class StorageHttp:
             "Tus-Resumable": "1.0.0",
             "Upload-Length": str(size),
             "Upload-Metadata": metadata,
-            "x-upsert": "false",
+            "x-upsert": upsert,
         }
 
         def ask() -> str | None:

@@ -29,6 +29,20 @@ class FileStore(Protocol):
         ...
 
 
+class Remover(Protocol):
+    """Removes bytes nobody needs. ``careful``: it cannot tell bytes that came again meanwhile."""
+
+    careful: bool
+
+    def remove(self, project: str, sha256: str, unwanted_s: float) -> bool:
+        """Remove bytes nobody has wanted for so many seconds; False if they stay."""
+        ...
+
+    def close(self) -> None:
+        """Give connections back, if there are any."""
+        ...
+
+
 def bucket_of(check: str) -> str:
     """The bucket of a check's outputs."""
     return f"{check}-results"

@@ -9,25 +9,24 @@ from pathlib import Path
 from ifcbase.errors import IfcbaseError
 from ifcbase.exchange.period import write_period
 from ifcbase.files.local import LocalFiles
-from ifcbase.files.store import FileStore
+from ifcbase.files.store import Remover
 from ifcbase.ledger import operations
 from ifcbase.ledger.connect import connect
 
 _LOG = logging.getLogger(__name__)
 
 
-def tend_once(dsn: str, files: FileStore, reports: Path) -> list[str]:
+def tend_once(dsn: str, files: Remover | None, reports: Path) -> list[str]:
     """One round; a line for each thing done. Where pg_cron is the clock only files are written and
-    removed: what lies on this machine no database can do. Objects in Storage stay."""
+    removed, which no database can do. Without a remover the bytes stay, and are counted."""
     with connect(dsn) as connection:
         done = []
         if operations.take_clock(connection) == "worker":
             done += operations.run_due(connection)
-        if isinstance(files, LocalFiles):
-            if removed := operations.remove_unwanted(connection, files):
-                done.append(f"files: {removed} removed")
-            if halves := files.sweep():
-                done.append(f"files: {halves} half written ones removed")
+        if files and (removed := operations.remove_unwanted(connection, files)):
+            done.append(f"files: {removed} removed")
+        if isinstance(files, LocalFiles) and (halves := files.sweep()):
+            done.append(f"files: {halves} half written ones removed")
         with connection.transaction():
             for report in operations.unwritten_reports(connection):
                 written = write_period(report["document"], reports)
@@ -37,7 +36,7 @@ def tend_once(dsn: str, files: FileStore, reports: Path) -> list[str]:
 
 
 def tend_until(
-    dsn: str, files: FileStore, reports: Path, stop: threading.Event, *, every_s: float
+    dsn: str, files: Remover | None, reports: Path, stop: threading.Event, *, every_s: float
 ) -> None:
     """Rounds until told to stop; a failing round is logged and tried again."""
     while not stop.wait(every_s):

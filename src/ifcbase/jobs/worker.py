@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ifcbase.errors import IfcbaseError, LedgerFull, LedgerUnavailable
-from ifcbase.files.backend import file_store
+from ifcbase.errors import IfcbaseError, LedgerFull, LedgerUnavailable, SchemaOutdated
+from ifcbase.files.backend import file_store, remover
 from ifcbase.jobs import kernels
 from ifcbase.jobs.attempt import Runner
 from ifcbase.jobs.documents import WaitingDocuments
@@ -46,7 +46,9 @@ def work(
     revive: Callable[[], None] = lambda: None,
 ) -> None:
     """Work until told to stop. ``checks``: which to serve (all by default). Without a DSN the ledger
-    is reached over Supabase's REST door, and looking for lost jobs is left to who has one."""
+    is reached over Supabase's REST door, and looking for lost jobs is left to who has one.
+
+    Raises SchemaOutdated where the database was changed meanwhile so that no job can be taken."""
     served = [check_named(name) for name in checks] or list(CHECKS.values())
     # Broken code shows now, not with a job; and nothing is imported while a record is being made.
     for check in served:
@@ -88,11 +90,18 @@ def work(
         spool_silence_s=settings.spool_silence_s,
     )
     beside = []
+    unwanted = remover(settings) if dsn is not None else None
     if dsn is not None:
         beside += [
             _beside("reaper", reap_until, dsn, engine, stop, every_s=settings.reap_s),
             _beside(
-                "schedules", tend_until, dsn, files, settings.reports, stop, every_s=settings.tend_s
+                "schedules",
+                tend_until,
+                dsn,
+                unwanted,
+                settings.reports,
+                stop,
+                every_s=settings.tend_s,
             ),
         ]
     documents = WaitingDocuments(settings)
@@ -105,7 +114,11 @@ def work(
         each.start()
     _LOG.info("worker %s serves %s", name, ", ".join(check.name for check in served))
     try:
-        _work_until(stop, engine, [check.worker for check in served], runner, name, metrics)
+        # Over REST the same is said while the door reads the tables anew: that passes.
+        handle = _Ending(runner.handle, stop if dsn is not None else None)
+        _work_until(stop, engine, [check.worker for check in served], runner, handle, name, metrics)
+        if handle.error is not None:
+            raise handle.error
     finally:
         stop.set()
         if answering is not None:
@@ -116,6 +129,8 @@ def work(
         documents.close()
         for each in beside:
             each.join(timeout=10)
+        if unwanted is not None:
+            unwanted.close()
 
 
 def _beside(
@@ -129,6 +144,7 @@ def _work_until(
     engine: Engine,
     queues: list[str],
     runner: Runner,
+    handle: Callable[[str], None],
     name: str,
     metrics: WorkerMetrics | None,
 ) -> None:
@@ -138,7 +154,7 @@ def _work_until(
         try:
             if metrics:
                 metrics.readiness.asks()
-            engine.work(queues, _logged(runner.handle, metrics), stop, name)
+            engine.work(queues, _logged(handle, metrics), stop, name)
             pause = 0.5
         except LedgerUnavailable as error:
             if metrics:
@@ -158,6 +174,24 @@ def _metrics(settings: Settings, dsn: str | None) -> tuple[WorkerMetrics | None,
 
     metrics = WorkerMetrics(dsn, settings)
     return metrics, metrics.serve(settings)
+
+
+class _Ending:
+    """Hands jobs on; tells the worker to stop where the database has none of the tables it needs."""
+
+    def __init__(self, handle: Callable[[str], None], stop: threading.Event | None) -> None:
+        self._handle = handle
+        self._stop = stop
+        self.error: SchemaOutdated | None = None
+
+    def __call__(self, job_id: str) -> None:
+        try:
+            self._handle(job_id)
+        except SchemaOutdated as error:
+            if self._stop is not None:
+                self.error = error
+                self._stop.set()
+            raise
 
 
 def _logged(handle: Callable[[str], None], metrics: WorkerMetrics | None) -> Callable[[str], None]:

@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from ifcbase.errors import NotFound, RequestInvalid
-from ifcbase.files.local import LocalFiles
+from ifcbase.files.store import Remover
 from ifcbase.ledger.connect import translated
 from ifcbase.sqlfiles import queries
 
@@ -78,14 +78,16 @@ def thin(connection: Connection, age: str, keep: int, batch: int) -> list[Row]:
         return _aged(connection, "thin", age=age, keep=keep, batch=batch)
 
 
-def remove_unwanted(connection: Connection, files: LocalFiles, *, limit: int = 500) -> int:
+def remove_unwanted(connection: Connection, files: Remover, *, limit: int = 500) -> int:
     """Remove the bytes of files that retention left nobody in need of; gives how many. What came
-    again and was not told to the ledger yet stays and does not count."""
+    again and was not told to the ledger yet stays and does not count. A careful remover, who could
+    not tell, waits for a day and until nobody computes in the project, and takes a few at a time."""
     removed = 0
+    asked = {"limit": min(limit, 20) if files.careful else limit, "careful": files.careful}
     with translated(), connection.transaction():
         # Lengths of time, no moments: this machine's clock and the database's may differ.
         began = time.monotonic()
-        found = connection.execute(_SQL["unwanted_files"], {"limit": limit}).fetchall()
+        found = connection.execute(_SQL["unwanted_files"], asked).fetchall()
         for name, project, sha256, unwanted_s in found:
             if files.remove(name, sha256, unwanted_s + time.monotonic() - began):
                 connection.execute(_SQL["file_removed"], {"project": project, "sha256": sha256})

@@ -48,6 +48,7 @@ class Storage:
     asked: list[str] = field(default_factory=list)
     limit: int = 1024**3
     ranges: bool = True
+    may_remove: bool = True
     token: str = "worker-token"
     url: str = ""
 
@@ -96,6 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         self._answer()
 
+    def do_DELETE(self) -> None:
+        self._answer()
+
     def _answer(self) -> None:
         path = urlsplit(self.path).path
         self.state.asked.append(f"{self.command} {path}")
@@ -126,6 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._sign(found[1], unquote(found[2]), json.loads(content))
         elif found := re.fullmatch(r"/upload/resumable(?:/(.+))?", route):
             self._resumable(found[1], content, fault)
+        elif (found := re.fullmatch(r"/object/([^/]+)/(.+)", route)) and self.command == "DELETE":
+            self._remove(found[1], unquote(found[2]))
         elif found := re.fullmatch(r"/object/([^/]+)/(.+)", route):
             self._store(found[1], unquote(found[2]), content, fault)
         else:
@@ -147,7 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         rest = content[start:]
         self.send_response(status)
-        self.send_header("Content-Type", self.state.types[bucket, name])
+        self.send_header(
+            "Content-Type", self.state.types.get((bucket, name), "application/octet-stream")
+        )
         self.send_header("Content-Length", str(len(rest)))
         self.end_headers()
         if self.command == "HEAD":
@@ -160,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(rest)
 
     def _store(self, bucket: str, name: str, content: bytes, fault: str | None) -> None:
-        if (bucket, name) in self.state.objects:
+        if (bucket, name) in self.state.objects and self.headers["x-upsert"] != "true":
             self._say(409, "Duplicate", "The resource already exists")
         elif len(content) > self.state.limit:
             self._say(413, "Payload too large", "The object exceeded the maximum allowed size")
@@ -171,6 +179,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.connection.close()
                 return
             self._send(200, json.dumps({"Key": f"{bucket}/{name}"}).encode())
+
+    def _remove(self, bucket: str, name: str) -> None:
+        # Who may not delete is told the same as if there were none: row-level security hides it.
+        if not self.state.may_remove or self.state.objects.pop((bucket, name), None) is None:
+            self._say(400, "not_found", "Object not found", "404")
+        else:
+            self._send(200, json.dumps({"message": "Successfully deleted"}).encode())
 
     def _keep(self, bucket: str, name: str, content: bytes, content_type: str) -> None:
         self.state.objects[bucket, name] = content
@@ -215,6 +230,9 @@ class _Handler(BaseHTTPRequestHandler):
         upload = self.state.uploads.get(upload_id)
         if upload is None:
             self._send(404, b"")
+        elif self.command == "DELETE":
+            del self.state.uploads[upload_id]
+            self._send(204, b"")
         elif self.command == "HEAD":
             self._send(200, b"", **{"Upload-Offset": str(len(upload.content))})
         else:
@@ -226,7 +244,9 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers["Upload-Length"])
         if length > self.state.limit:
             self._send(413, b"Maximum size exceeded")
-        elif (facts["bucketName"], facts["objectName"]) in self.state.objects:
+        elif (facts["bucketName"], facts["objectName"]) in self.state.objects and self.headers[
+            "x-upsert"
+        ] != "true":
             self._say(409, "Duplicate", "The resource already exists")
         else:
             upload_id = secrets.token_urlsafe(16)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import jwt
 import psycopg
 import pytest
 
-from ifcbase.cli import examine
+from ifcbase.cli import examine, examine_services
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.procrastinate_engine import ProcrastinateEngine
 from ifcbase.ledger.connect import connect
@@ -19,10 +23,13 @@ from ifcbase.settings import Settings, get_settings, load_settings
 from ifcbase.stack.backup.source import connected
 from ifcbase.stack.doctor import database, machine
 from ifcbase.stack.doctor.checks import Check, Finding, State, run
+from tests.integration.files.standin import KEY, running
+from tests.integration.jobs.brokers import Broker
 from tests.integration.servers import Database
 from tests.unit.cli.calling import Caller
 
 Patch = pytest.MonkeyPatch
+SECRET = "a-key-of-this-test-that-is-long-enough"
 
 
 @pytest.fixture
@@ -65,6 +72,35 @@ def sql(*statements: str, admin: bool = False) -> Callable[[Database, Path, Patc
                 connection.execute(statement.format(name=database.name))
 
     return breaks
+
+
+@contextmanager
+def answering(statuses: dict[str, int]) -> Iterator[str]:
+    """A REST door that answers with a status by the schema asked for; gives its address."""
+
+    class Door(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(statuses[self.headers["Accept-Profile"]])
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def token(role: str, days: float = 100, **claims: object) -> str:
+    given = {"role": role, "exp": datetime.now(UTC) + timedelta(days=days), **claims}
+    return jwt.encode(given, SECRET, algorithm="HS256")
 
 
 def env(**variables: str) -> Callable[[Database, Path, Patch], None]:
@@ -142,6 +178,26 @@ BREAKAGES: list[tuple[str, Callable[[Database, Path, Patch], None], str, str, st
     ("full disk", small_disk, "disk", "GiB are free", "Make room"),
     ("small machine", small_memory, "memory", "GiB of memory", "Give the machine"),
     ("a file for a folder", file_for_home, "files folder", "cannot be written", "IFCBASE_HOME"),
+    ("public secret", env(JWT_SECRET="your-super-secret-jwt-token-with-at-least-32-characters"),
+     "keys", "JWT_SECRET is a public default", "ifcbase keys generate"),
+    ("demo key", env(SUPABASE_ANON_KEY=token("anon", iss="supabase-demo")), "keys",
+     "public demo key", "ifcbase keys generate"),
+    ("key of another secret", env(SUPABASE_SERVICE_KEY=token("service_role"), JWT_SECRET="o" * 40),
+     "keys", "not signed with JWT_SECRET", "ifcbase keys generate"),
+    ("key of another role", env(SUPABASE_SERVICE_KEY=token("anon")), "keys",
+     "not a token of the role service_role", "ifcbase keys generate"),
+    ("expired token", env(SUPABASE_WORKER_JWT=token("ifc_worker", days=-1)), "keys",
+     "SUPABASE_WORKER_JWT expired on", "ifcbase keys renew-worker"),
+    ("public password", env(REDIS_URL="redis://:changeme@127.0.0.1:1/0", IFCBASE_PRODUCTION="1"),
+     "passwords", "REDIS_URL is a public default", "another one"),
+    ("no Redis", env(REDIS_URL="redis://:p@127.0.0.1:1/0"), "redis", "cannot be reached",
+     "REDIS_URL"),
+    ("no Redis address", env(REDIS_URL="http://127.0.0.1:1"), "redis", "not the address",
+     "redis://:password@host"),
+    ("no gateway of Supabase", env(SUPABASE_URL="http://127.0.0.1:1",
+     SUPABASE_SERVICE_KEY="sb_secret_x"), "rest door", "cannot be reached", "SUPABASE_URL"),
+    ("no Storage", env(SUPABASE_URL="http://127.0.0.1:1", SUPABASE_SERVICE_KEY="sb_secret_x",
+     IFCBASE_FILES_BACKEND="supabase"), "storage", "could not", "Supabase"),
 ]  # fmt: skip
 
 
@@ -169,6 +225,9 @@ def test_each_breakage_is_named_with_its_cure(
     allowed = (
         {"jobs"} if check == "queue" else {"stored files"} if check == "files folder" else set()
     )
+    allowed |= {"redis"} if check == "passwords" else set()
+    # Both are behind the same gateway.
+    allowed |= {"rest door"} if check == "storage" else set()
     if check not in {"migrations"}:
         assert others <= allowed
 
@@ -187,6 +246,114 @@ def test_strong_roles_and_clocks_are_told(sound: Database) -> None:
         connection.rollback()
     with connected(sound.dsn) as connection:
         assert database.roles(connection)[0] is State.OK
+
+
+#: What the REST door answers for public and for the others, and what is said of it.
+DOORS: list[tuple[int, int, State, str]] = [
+    (200, 406, State.OK, "public only"),
+    (200, 200, State.WRONG, "exposes core, clash, auth, storage"),
+    # Exposed, and the key has no rights to the table.
+    (200, 403, State.WRONG, "exposes core"),
+    (401, 401, State.WRONG, "refuses the key"),
+    (404, 406, State.WRONG, "answers with 404"),
+]
+
+
+@pytest.mark.parametrize(("public", "inner", "state", "sentence"), DOORS)
+def test_the_rest_door_is_asked_what_it_shows(
+    monkeypatch: Patch, public: int, inner: int, state: State, sentence: str
+) -> None:
+    inside = dict.fromkeys(("core", "clash", "auth", "storage"), inner)
+    with answering({"public": public, **inside}) as url:
+        monkeypatch.setenv("SUPABASE_URL", url)
+        monkeypatch.setenv("SUPABASE_SERVICE_KEY", token("service_role"))
+        found = examine_services.rest_door(load_settings())
+    assert found[0] is state
+    assert sentence in found[1]
+    assert bool(found[2]) is (state is State.WRONG)
+
+
+def test_storage_is_tried_with_a_small_file_and_asked_for_the_largest(monkeypatch: Patch) -> None:
+    with running() as service:
+        service.token = KEY
+        service.objects["models", "other"] = b"of somebody else"
+        monkeypatch.setenv("SUPABASE_URL", service.url)
+        monkeypatch.setenv("IFCBASE_FILES_BACKEND", "supabase")
+        monkeypatch.setenv("IFCBASE_UPLOAD_MAX_MB", "1000")
+        state, sentence, _ = examine_services.storage(load_settings())
+        assert state is State.WARNING
+        assert "no service key" in sentence
+        monkeypatch.setenv("SUPABASE_SERVICE_KEY", KEY)
+        assert examine_services.storage(load_settings())[0] is State.OK
+        # Nothing of it is left.
+        assert list(service.objects) == [("models", "other")]
+        assert service.uploads == {}
+
+        def found() -> Finding:
+            return run([Check("storage", lambda: examine_services.storage(load_settings()))])[0]
+
+        monkeypatch.setenv("IFCBASE_UPLOAD_MAX_MB", "2000")
+        too_large = found()
+        assert too_large.state is State.WRONG
+        assert "refuses a file of this size" in too_large.sentence
+        assert "FILE_SIZE_LIMIT" in too_large.cure
+        monkeypatch.setenv("IFCBASE_UPLOAD_MAX_MB", "1000")
+        service.may_remove = False
+        kept = found()
+        assert kept.state is State.WRONG
+        assert "did not remove" in kept.sentence
+        assert "SUPABASE_SERVICE_KEY" in kept.cure
+
+
+@pytest.mark.parametrize(
+    ("appendonly", "production", "state"),
+    [(True, "1", State.OK), (False, "0", State.WARNING), (False, "1", State.WRONG)],
+)
+def test_a_redis_that_forgets_is_told(
+    monkeypatch: Patch, tmp_path: Path, appendonly: bool, production: str, state: State
+) -> None:
+    broker = Broker(tmp_path, appendonly=appendonly)
+    broker.start()
+    try:
+        monkeypatch.setenv("REDIS_URL", broker.url)
+        monkeypatch.setenv("IFCBASE_PRODUCTION", production)
+        found = examine_services.redis(load_settings())
+        assert found[0] is state
+        assert ("--appendonly yes" in found[2]) is not appendonly
+        monkeypatch.setenv("REDIS_URL", f"redis://:wrong@127.0.0.1:{broker.port}/0")
+        refused = examine_services.redis(load_settings())
+        assert refused[0] is State.WRONG
+        assert "refuses us" in refused[1]
+        assert "password" in refused[2]
+    finally:
+        broker.kill()
+
+
+def test_keys_are_told_before_they_end_and_good_ones_are_good(monkeypatch: Patch) -> None:
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    monkeypatch.setenv("SUPABASE_SERVICE_KEY", token("service_role"))
+    monkeypatch.setenv("SUPABASE_WORKER_JWT", token("ifc_worker", days=30))
+    assert examine_services.keys(load_settings())[0] is State.OK
+    later = datetime.now(UTC) + timedelta(days=20)
+    state, sentence, cure = examine_services.keys(load_settings(), later)
+    assert state is State.WARNING
+    assert "SUPABASE_WORKER_JWT expires on" in sentence
+    assert "renew-worker" in cure
+
+
+def test_another_program_on_our_port_is_told(monkeypatch: Patch) -> None:
+    with socket.socket() as taken, socket.socket() as free:
+        for each in (taken, free):
+            each.bind(("127.0.0.1", 0))
+        taken.listen(8)
+        port, unused = taken.getsockname()[1], free.getsockname()[1]
+        state, sentence, cure = examine_services.ports(load_settings(), port)
+        assert state is State.WARNING
+        assert str(port) in sentence
+        assert "--port" in cure
+        assert examine_services.ports(load_settings(), unused)[0] is State.OK
+        monkeypatch.setenv("IFCBASE_METRICS_PORT", str(port))
+        assert "IFCBASE_METRICS_PORT" in examine_services.ports(load_settings(), unused)[2]
 
 
 def test_a_check_that_breaks_does_not_hide_the_others() -> None:

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from ifcbase.cli import examine_services
 from ifcbase.errors import ConfigError
 from ifcbase.files.local import LocalFiles
 from ifcbase.jobs.engines import engine_for
 from ifcbase.jobs.rq_engine import RqEngine
 from ifcbase.jobs.submit import Given, show_job, submit
 from ifcbase.ledger.rest.client import Access
-from ifcbase.settings import Settings
+from ifcbase.settings import Settings, load_settings
+from ifcbase.stack.doctor.checks import State
 from tests.integration.jobs.brokers import Broker
+from tests.integration.rest.stack import RestStack, minted
 from tests.integration.world import World
 from tests.unit.diff import house as building
 from tests.unit.diff.house import house
@@ -87,3 +90,15 @@ def test_a_job_goes_through_redis_and_rest(
 def test_a_worker_without_a_database_needs_redis() -> None:
     with pytest.raises(ConfigError, match="Redis"):
         engine_for(Settings(redis_url=None), None)
+
+
+def test_doctor_asks_the_real_rest_door(stack: RestStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUPABASE_URL", stack.url)
+    for key, state, sentence in (
+        (minted("service_role"), State.OK, "public only"),
+        (minted("service_role", secret="x" * 40), State.WRONG, "refuses the key (401)"),
+    ):
+        monkeypatch.setenv("SUPABASE_SERVICE_KEY", key)
+        found = examine_services.rest_door(load_settings())
+        assert found[0] is state, found
+        assert sentence in found[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from ifcbase.stack import migrations
 from tests.unit.house import reference
 
 ROOT = Path(__file__).resolve().parents[3]
+SOURCE = ROOT / "src" / "ifcbase"
 REFERENCE = ROOT / "docs" / "reference"
 
 
@@ -38,6 +40,40 @@ def test_every_error_says_what_happened_and_what_to_do(code: str) -> None:
         "a hint",
         "a detail",
     )
+
+
+CATALOGUE = re.compile(
+    r"\| `([a-z0-9-]+)` \| ([^|]+) \| ([^|]+) \| (\d{3}) \| (\d) \| (?:yes)? ?\|"
+)
+#: A cure tells somebody to do something, or that there is nothing to do.
+CURE = re.compile(r"[A-Z`][^|]{14,}[.]")
+
+
+def defined_errors() -> dict[str, str]:
+    """The code of every subclass of our errors in the source, loaded or not, by its name."""
+    names, codes, before = {"IfcbaseError"}, {"IfcbaseError": "internal"}, 0
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCE.rglob("*.py")]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    while len(names) > before:
+        before = len(names)
+        for each in classes:
+            if names & {ast.unparse(base).rpartition(".")[2] for base in each.bases}:
+                names.add(each.name)
+                own = re.search(r"^    code = '([^']+)'$", ast.unparse(each), re.MULTILINE)
+                codes[each.name] = own[1] if own else ""
+    return codes
+
+
+def test_every_error_of_the_source_is_in_the_catalogue_with_a_cure() -> None:
+    lines = (REFERENCE / "errors.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("| `")]
+    found = {match[1]: match[3] for line in rows if (match := CATALOGUE.fullmatch(line))}
+    assert len(found) == len(rows) > 40
+    defined = defined_errors()
+    assert len(defined) > 40
+    assert [name for name, code in defined.items() if not code] == [], "they need a code"
+    assert sorted(defined.values()) == sorted(found)
+    assert {code: cure for code, cure in found.items() if not CURE.fullmatch(cure)} == {}
 
 
 def test_no_two_errors_share_a_code() -> None:

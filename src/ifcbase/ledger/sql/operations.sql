@@ -44,6 +44,11 @@ select p.name, f.project_id, f.sha256,
                     where v.project_id = f.project_id and v.sha256 = f.sha256)
    and not exists (select from core.uploads u
                     where u.project_id = f.project_id and u.sha256 = f.sha256)
+   -- Who computes may be about to store the same bytes, and would find them there.
+   and (not %(careful)s
+        or f.unwanted_at < clock_timestamp() - interval '1 day'
+           and not exists (select from core.jobs j
+                            where j.project_id = f.project_id and j.state in ('running', 'computed')))
  order by f.unwanted_at limit %(limit)s
    for update of f skip locked
 

@@ -68,6 +68,8 @@ class Manifest:
     roles: list[list[Any]] = field(default_factory=list)
     parts: dict[str, Stored] = field(default_factory=dict)
     files: dict[str, Bytes] = field(default_factory=dict)
+    #: The buckets a file belongs to where files lie in an object store.
+    buckets: dict[str, list[str]] = field(default_factory=dict)
     #: Files that the ledger knew and nobody had, as project/sha256.
     missing: list[str] = field(default_factory=list)
     format: int = _FORMAT

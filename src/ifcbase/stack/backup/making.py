@@ -7,7 +7,7 @@ import os
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Literal
 
 from ifcbase import __version__
-from ifcbase.errors import BackupDamaged, BackupFailed, ConfigError
+from ifcbase.errors import BackupDamaged, BackupFailed, ConfigError, FileMissing, FilesDamaged
 from ifcbase.progress import Progress, silent
 from ifcbase.stack.backup.crypt import Key
 from ifcbase.stack.backup.facts import SQL, Connection, facts, managed_facts
 from ifcbase.stack.backup.folder import Bytes, Folder, Manifest, Stored
-from ifcbase.stack.backup.source import Deployment, connected
+from ifcbase.stack.backup.source import Deployment, Objects, connected
 from ifcbase.stack.backup.tools import Tools, joined, pieces, server_major, tools_for
 
 #: ``ours``: our schemas, and the rows of auth and storage; ``whole``: everything in the database.
@@ -108,13 +108,25 @@ def _filled(
         roles = [list(row) for row in connection.execute(SQL["roles"])]
         head = str(_one(connection, "head"))
         known = connection.execute(SQL["files"]).fetchall()
+        buckets = (
+            {
+                _place(project, sha256): found
+                for project, sha256, found in connection.execute(SQL["buckets"])
+            }
+            if _one(connection, "has_uploads")
+            else {}
+        )
         database = connection.info.dbname
         found = facts(connection, schemas)
         kept_elsewhere = managed_facts(connection, managed)
     progress("dumping roles", 0.6)
     store("globals.sql", _globals(source, tools, major, secrets=secrets))
     progress("copying files", 0.65)
-    files, damaged = _copied(source.files, folder, key)
+    if source.objects is None:
+        files, damaged = _copied(source.files, folder, key)
+    else:
+        wanted = [(project, sha256) for project, sha256, _ in known]
+        files, damaged = _fetched(source.objects, wanted, buckets, folder, part, key)
     missing = [f"{project}/{sha}" for project, sha, _ in known if _place(project, sha) not in files]
     progress("writing", 0.95)
     settings = {**source.settings, **(source.private if secrets else {})}
@@ -125,6 +137,7 @@ def _filled(
         made_at=moment.isoformat(), program=__version__, major=major, head=head, database=database,
         owner=str(owner), scope=scope, schemas=schemas, encrypted=key is not None, secrets=secrets,
         facts=found, managed=kept_elsewhere, roles=roles, parts=parts, files=files,
+        buckets={place: found for place, found in buckets.items() if place in files},
         missing=sorted({*missing, *damaged}),
     )  # fmt: skip
 
@@ -169,6 +182,36 @@ def _copied(root: Path, folder: Folder, key: Key | None) -> tuple[dict[str, Byte
                 found[name] = kept
             else:
                 damaged.append(f"{path.parent.parent.name}/{path.name}")
+    return found, damaged
+
+
+def _fetched(
+    objects: Objects,
+    wanted: Iterable[tuple[str, str]],
+    buckets: Mapping[str, list[str]],
+    folder: Folder,
+    part: Path,
+    key: Key | None,
+) -> tuple[dict[str, Bytes], list[str]]:
+    """As ``_copied``, of files in an object store: those the ledger knows, one after the other."""
+    before = _kept_before(folder, encrypted=key is not None)
+    found: dict[str, Bytes] = {}
+    damaged: list[str] = []
+    draft = part / "object"
+    for project, sha256 in wanted:
+        name = _place(project, sha256)
+        kept = before.get(name)
+        if kept is None or not folder.object(kept.object).is_file():
+            try:
+                objects.read(project, sha256, buckets.get(name, ()), draft)
+            except FileMissing:
+                continue
+            except FilesDamaged:
+                damaged.append(f"{project}/{sha256}")
+                continue
+            kept = folder.keep(draft, None, key)
+        found[name] = kept
+    draft.unlink(missing_ok=True)
     return found, damaged
 
 

@@ -19,7 +19,7 @@ from ifcbase.progress import Progress, silent
 from ifcbase.stack.backup.facts import SQL, Connection, counted, differences, facts
 from ifcbase.stack.backup.folder import Bytes, Folder, Manifest, Stored, sync
 from ifcbase.stack.backup.loading import load, script
-from ifcbase.stack.backup.source import Deployment, connected
+from ifcbase.stack.backup.source import Deployment, Objects, connected
 from ifcbase.stack.backup.tools import Tools, joined, server_major, tools_for
 from ifcbase.stack.migrations import discover
 
@@ -65,7 +65,7 @@ def plan(
                 "use its connection string, or --without-managed"
             )
         roles = [str(role[0]) for role in _missing_roles(connection, manifest)]
-    new = sum(1 for path in manifest.files if not (target.files / path).is_file())
+    new = sum(1 for path in manifest.files if not _is_there(target, manifest, path))
     return Plan(name, manifest, major, occupied, rows, roles, new, restores, obstacles)
 
 
@@ -92,8 +92,9 @@ def restore(
             else "Nothing was changed. Also: " + "; ".join(found.obstacles[1:]),
         )  # fmt: skip
     manifest = found.manifest
-    progress("writing files", 0.05)
-    _write_files(folder, manifest, target.files)
+    if target.objects is None:
+        progress("writing files", 0.05)
+        _write_files(folder, manifest, target.files)
     progress("loading the database", 0.3)
     load_database(folder, name, manifest, target.dsn, managed=found.restores_managed)
     progress("comparing", 0.9)
@@ -111,6 +112,43 @@ def restore(
         )
     progress("done", 1.0)
     return found
+
+
+def restore_objects(
+    folder: Folder, name: str, objects: Objects, progress: Progress = silent
+) -> int:
+    """Bring the files of a set back into an object store, after the database, whose restore makes
+    the buckets; those that are there stay. Gives how many were written. May be repeated.
+
+    Raises BackupMissing, BackupDamaged, FilesUnavailable, FilesRefused."""
+    manifest = folder.read(name)
+    written = 0
+    with tempfile.TemporaryDirectory() as work:
+        draft = Path(work) / "object"
+        for number, (path, kept) in enumerate(manifest.files.items()):
+            progress("writing files", number / len(manifest.files))
+            project, _, sha256 = path.split("/")
+            wanted = [b for b in _buckets(manifest, path) if not objects.has(project, sha256, b)]
+            if not wanted:
+                continue
+            with draft.open("wb") as stream:
+                for piece in object_content(folder, manifest, kept):
+                    stream.write(piece)
+            for bucket in wanted:
+                objects.write(project, sha256, bucket, draft)
+            written += 1
+    return written
+
+
+def _buckets(manifest: Manifest, path: str) -> list[str]:
+    return manifest.buckets.get(path, ["models"])
+
+
+def _is_there(target: Deployment, manifest: Manifest, path: str) -> bool:
+    if target.objects is None:
+        return (target.files / path).is_file()
+    project, _, sha256 = path.split("/")
+    return all(target.objects.has(project, sha256, b) for b in _buckets(manifest, path))
 
 
 def load_database(

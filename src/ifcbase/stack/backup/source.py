@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import psycopg
 
@@ -14,16 +15,34 @@ from ifcbase.stack.address import unreachable
 from ifcbase.stack.backup.facts import Connection
 
 
+class Objects(Protocol):
+    """Files that lie in an object store, by project, SHA-256 and bucket."""
+
+    def has(self, project: str, sha256: str, bucket: str) -> bool:
+        """Whether a bucket has a file."""
+        ...
+
+    def read(self, project: str, sha256: str, buckets: Sequence[str], target: Path) -> None:
+        """Write a file to a path, its hash compared. Raises FileMissing, FilesDamaged."""
+        ...
+
+    def write(self, project: str, sha256: str, bucket: str, source: Path) -> None:
+        """Store a file."""
+        ...
+
+
 @dataclass(frozen=True)
 class Deployment:
     """``globals_dsn`` is the superuser's where we know one (the embedded server); ``settings`` what
-    is kept of the configuration, ``private`` what only goes in when secrets are asked for."""
+    is kept of the configuration, ``private`` what only goes in when secrets are asked for;
+    ``objects`` is where files lie if not in the folder ``files``."""
 
     dsn: str = field(repr=False)
     files: Path
     settings: Mapping[str, str] = field(default_factory=dict)
     private: Mapping[str, str] = field(default_factory=dict, repr=False)
     globals_dsn: str | None = field(default=None, repr=False)
+    objects: Objects | None = None
 
 
 @contextmanager

@@ -239,3 +239,27 @@ SELECT count(*)
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
    AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'
+
+-- has_uploads: Whether the ledger is new enough to know what lies where in Storage.
+SELECT to_regclass('core.uploads') IS NOT NULL
+
+-- buckets: Where Storage keeps each file: what checks made in the bucket of the check, all else in models.
+SELECT p.name, f.sha256, array_agg(DISTINCT u.bucket ORDER BY u.bucket)
+  FROM core.files f
+  JOIN core.projects p ON p.id = f.project_id
+ CROSS JOIN LATERAL (
+   SELECT j.check_name || '-results' AS bucket
+     FROM core.job_outputs o JOIN core.jobs j ON j.id = o.job_id
+    WHERE o.project_id = f.project_id AND o.sha256 = f.sha256
+   UNION ALL
+   SELECT 'models'
+    WHERE EXISTS (SELECT FROM core.job_inputs i
+                   WHERE i.project_id = f.project_id AND i.sha256 = f.sha256)
+       OR EXISTS (SELECT FROM core.model_versions v
+                   WHERE v.project_id = f.project_id AND v.sha256 = f.sha256)
+       OR EXISTS (SELECT FROM core.uploads l
+                   WHERE l.project_id = f.project_id AND l.sha256 = f.sha256)
+       OR NOT EXISTS (SELECT FROM core.job_outputs o
+                       WHERE o.project_id = f.project_id AND o.sha256 = f.sha256)) u
+ WHERE f.unwanted_at IS NULL
+ GROUP BY p.name, f.sha256
