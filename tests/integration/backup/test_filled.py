@@ -19,7 +19,7 @@ select n.nspname || '.' || c.relname, c.oid::regclass::text
 
 def test_every_table_has_rows_in_the_drill_or_a_reason(filled_database: Database) -> None:
     with psycopg.connect(filled_database.dsn) as connection:
-        tables = dict(connection.execute(TABLES).fetchall())
+        tables: dict[str, str] = dict(connection.execute(TABLES).fetchall())
         empty = {
             name
             for name, quoted in tables.items()

@@ -16,6 +16,7 @@ from ifcbase.errors import (
     Conflict,
     FileMissing,
     FileUnreadable,
+    IdempotencyKeyReused,
     LedgerBusy,
     LedgerUnavailable,
     NotFound,
@@ -230,7 +231,7 @@ def test_the_same_key_for_something_else_is_refused(desk: Desk, what: str) -> No
     """The bytes belong to the request: another revision under the same name is another job."""
     desk.submit("key")
     before = desk.counts()
-    with pytest.raises(Conflict, match="another request"):
+    with pytest.raises(IdempotencyKeyReused, match="another request"):
         if what == "request":
             desk.submit("key", request=REQUEST | {"tolerance": 0.5})
         else:
