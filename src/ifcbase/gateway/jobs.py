@@ -125,8 +125,9 @@ def old_result(job: dict[str, Any]) -> dict[str, Any]:
 
 def _report(caller: Caller, result: dict[str, Any]) -> list[Any] | None:
     """The sets of a finished clash job in ifcclash's shape; None if they are many, or thinned: then
-    the file that ``output_path`` names is what there is."""
-    if int(result["clash_count"]) > REPORTED_WHOLE:
+    the file that ``output_path`` names is what there is. None, too, where the outcome
+    names no results."""
+    if "db_ids" not in result or int(result["clash_count"]) > REPORTED_WHOLE:
         return None
     with caller.transaction() as connection:
         documents = [reading.document(connection, number) for number in result["db_ids"]]

@@ -316,7 +316,7 @@ def test_the_same_idempotency_key_is_the_same_job(served: Served) -> None:
     other = served.client.post(
         "/ifcconvert", headers=headers, json=document | {"output_filename": "other.glb"}
     )
-    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
     served.sql("select core.cancel_job(%s)", jobs.pop())
 
 

@@ -116,6 +116,7 @@ def list_findings(
     state: Annotated[list[PairState] | None, Query(max_length=6, description="Repeat.")] = None,
     review: Review | None = None,
     discipline: Annotated[str | None, Query(max_length=200)] = None,
+    storey: Annotated[str | None, Query(max_length=1000, pattern=r"^[^\x00]*$")] = None,
     assigned: Annotated[str | None, Query(max_length=200)] = None,
     start: Start = 0,
     limit: Limit = 100,
@@ -123,7 +124,8 @@ def list_findings(
     """The findings of all checks, those that changed last first."""
     with caller.transaction() as connection:
         given = {"project": caller.project, "check": check, "discipline": discipline,
-                 "states": state, "review": review, "assigned": assigned, "limit": None}  # fmt: skip
+                 "storey": storey, "states": state, "review": review, "assigned": assigned,
+                 "limit": None}  # fmt: skip
         findings.require_discipline(connection, caller.project, discipline)
         found = window(connection, _FINDINGS["findings"], start, limit, given)
     return Page[Finding](**page(found, start, limit))

@@ -74,7 +74,7 @@ class Switch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    active: bool
+    active: bool = Field(examples=[False])
 
 
 @router.get("", responses=_READ)
