@@ -115,7 +115,7 @@ def _literal(host: str) -> Address | None:
         return ipaddress.ip_address(host)
     try:
         return ipaddress.IPv4Address(socket.inet_aton(host))
-    except (OSError, UnicodeError):
+    except (OSError, UnicodeError):  # a name, then: it is looked up
         return None
 
 
